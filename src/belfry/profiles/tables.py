@@ -1,0 +1,131 @@
+"""The tables of profiles: who they are, what is known of them, how that came about.
+
+The pipeline is their only writer. Every row is a function of the log, so a replay makes the same rows.
+"""
+
+import sqlalchemy as sa
+
+from belfry.storage.relational import JsonBytes, metadata
+
+profiles = sa.Table(
+    "profiles",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("profile_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("status", sa.String(12), nullable=False),
+    sa.Column("target_id", sa.BigInteger),
+    sa.Column("bucket", sa.Integer, nullable=False),
+    sa.Column("created_at_ms", sa.BigInteger, nullable=False),
+    sa.Column("properties", JsonBytes, nullable=False),
+    sa.Column("written_at", JsonBytes, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+"""status     `model.ProfileStatus`: active, orphan, merged, deleted
+target_id  the profile that took over, of an orphan or a merged one
+properties name → value: text, number, boolean, list of text, nested object; dates as `$D_<epoch seconds>`
+written_at name → epoch milliseconds of the newest write, also of deleted names: an older write never wins
+version    log position of the newest change; grows, is the version of the columnar snapshot
+"""
+
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("kind", sa.String(8), primary_key=True),
+    sa.Column("value", sa.String(1024), primary_key=True),
+    sa.Column("profile_id", sa.BigInteger, nullable=False),
+    sa.Column("added_at_ms", sa.BigInteger, nullable=False),
+    sa.Index("ix_identities_profile", "account_id", "profile_id"),
+)
+"""An identity belongs to at most one profile of an account. kind: `model.IdentityKind`."""
+
+devices = sa.Table(
+    "devices",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("device_id", sa.String(1024), primary_key=True),
+    sa.Column("profile_id", sa.BigInteger, nullable=False),
+    sa.Column("fields", JsonBytes, nullable=False),
+    sa.Column("added_at_ms", sa.BigInteger, nullable=False),
+    sa.Index("ix_devices_profile", "account_id", "profile_id"),
+)
+"""device_id is the wire's `objectId`. fields: platform, os_version, app_version, make, model, …"""
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("token", sa.String(4096), primary_key=True),
+    sa.Column("device_id", sa.String(1024), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("keys", JsonBytes),
+    sa.Column("added_at_ms", sa.BigInteger, nullable=False),
+    sa.Index("ix_tokens_device", "account_id", "device_id"),
+)
+"""A push token belongs to one device: its latest owner wins (server-api 3.8)."""
+
+activity = sa.Table(
+    "profile_activity",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("profile_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("events", sa.LargeBinary, nullable=False),
+    sa.Column("recent", sa.LargeBinary, nullable=False),
+)
+"""events   JSON, event name (as shown) → [count, first seen, last seen] in epoch milliseconds
+recent   the newest events by time, to recognise a repeated request: see `pipeline/duplicates.py`
+"""
+
+event_keys = sa.Table(
+    "event_keys",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("profile_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("key_hash", sa.LargeBinary(16), primary_key=True),
+    sa.Column("seen_at_ms", sa.BigInteger, nullable=False),
+)
+"""Ids that senders gave their events (`event_id`, `Charged ID`), for seven days."""
+
+addresses = sa.Table(
+    "addresses",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("kind", sa.String(8), primary_key=True),
+    sa.Column("address", sa.String(1024), primary_key=True),
+    sa.Column("flag", sa.String(24), primary_key=True),
+    sa.Column("value", sa.Boolean, nullable=False),
+    sa.Column("written_at_ms", sa.BigInteger, nullable=False),
+)
+"""Do-not-disturb by address: holds for every profile with it, now or later (engagement 1.4)."""
+
+identity_log = sa.Table(
+    "identity_log",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("log_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("profile_id", sa.BigInteger, nullable=False),
+    sa.Column("other_id", sa.BigInteger),
+    sa.Column("source", sa.String(64), nullable=False),
+    sa.Column("reason", sa.String(400), nullable=False),
+    sa.Column("before", JsonBytes, nullable=False),
+    sa.Column("after", JsonBytes, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("undone_by", sa.BigInteger),
+    sa.Index("ix_identity_log_profile", "account_id", "profile_id"),
+    sa.Index("ix_identity_log_other", "account_id", "other_id"),
+)
+"""Every merge, switch, orphan, refused identity, demerge and undo, with what was before and after."""
+
+event_moves = sa.Table(
+    "event_moves",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("move_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(12), nullable=False),
+    sa.Column("from_id", sa.BigInteger, nullable=False),
+    sa.Column("to_id", sa.BigInteger, nullable=False),
+    sa.Column("since_ms", sa.BigInteger, nullable=False),
+    sa.Column("done_at_ms", sa.BigInteger),
+)
+"""Events to show under another profile (adopt, merge) or to take back (undo); done by the pipeline, in order."""

@@ -1,0 +1,152 @@
+"""One door to the relational store, whichever engine the DSN names."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import Insert
+
+_T = TypeVar("_T")
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""All tables. The key of each begins with the account, so that no query can forget it."""
+
+SQLITE_BUSY_MS = 15_000
+CHUNK_ROWS = 500
+"""Values per IN list or multi-row statement: below every engine's limit of bound parameters."""
+
+
+class JsonBytes(sa.types.TypeDecorator[Any]):
+    """A value kept as compact JSON text bytes, encoded by msgspec; the same bytes on every engine."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> bytes | None:
+        return None if value is None else msgspec.json.encode(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        return None if value is None else msgspec.json.decode(value)
+
+
+class Database:
+    """Connections to one relational store.
+
+    dsn      `sqlite:///path/to/file.db` or `postgresql://user@host/name`
+    Writers of one SQLite file take turns inside this process by a lock (fair, no polling) and between
+    processes by SQLite's own (at most 15 s). Every commit is on disk when `begin` returns.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        self.is_sqlite = dsn.startswith("sqlite:")
+        self._write_lock: contextlib.AbstractContextManager[Any] = (
+            threading.Lock() if self.is_sqlite else contextlib.nullcontext()
+        )
+        if self.is_sqlite:
+            self.engine = sa.create_engine(
+                dsn, connect_args={"timeout": SQLITE_BUSY_MS / 1000, "check_same_thread": False}, pool_size=16
+            )
+            sa.event.listen(self.engine, "connect", _on_sqlite_connect)
+            sa.event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            url = dsn.replace("postgres://", "postgresql://", 1).replace(
+                "postgresql://", "postgresql+psycopg://", 1
+            )
+            self.engine = sa.create_engine(url, pool_size=16, pool_pre_ping=True)
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """A transaction that may write; committed on leaving, rolled back on an error."""
+        with self._write_lock, self.engine.connect() as connection:
+            connection = connection.execution_options(belfry_write=True)
+            with connection.begin():
+                yield connection
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """One consistent view for reading."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def _on_sqlite_connect(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-65536",
+        "mmap_size=268435456",
+        "temp_store=MEMORY",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # IMMEDIATE takes the write lock at once: a transaction never has to be repeated because it upgraded late.
+    write = connection.get_execution_options().get("belfry_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def chunks(values: Sequence[_T], size: int = CHUNK_ROWS) -> Iterator[Sequence[_T]]:
+    """Slices of at most `size` values, for IN lists."""
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def upsert(table: sa.Table, connection: sa.Connection, *, update: Sequence[str] | None = None) -> Insert:
+    """An INSERT that, where the key exists, overwrites the named columns (default: all others than the key).
+
+    `update=()` keeps the row that is there.
+    """
+    dialect = connection.dialect.name
+    insert = cast("Any", sqlite if dialect == "sqlite" else postgresql).insert(table)
+    keys = [column.name for column in table.primary_key]
+    names = [c.name for c in table.columns if c.name not in keys] if update is None else list(update)
+    if not names:
+        return cast("Insert", insert.on_conflict_do_nothing(index_elements=keys))
+    return cast(
+        "Insert",
+        insert.on_conflict_do_update(
+            index_elements=keys, set_={name: insert.excluded[name] for name in names}
+        ),
+    )
+
+
+def bulk(connection: sa.Connection, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Run one INSERT, UPDATE or DELETE for many rows through the driver's `executemany`.
+
+    rows     parameter values by name, already in the driver's types (bytes for JsonBytes columns); all with
+             the same keys. An INSERT gets exactly these columns.
+    Skips SQLAlchemy's per-row processing, which costs more than SQLite's own work.
+    """
+    if not rows:
+        return
+    names = list(rows[0])
+    if isinstance(statement, Insert):
+        compiled = statement.compile(dialect=connection.dialect, column_keys=names)
+    else:
+        compiled = cast("Any", statement).compile(dialect=connection.dialect)
+    order = compiled.positiontup
+    if order is None:
+        connection.exec_driver_sql(str(compiled), [dict(row) for row in rows])
+        return
+    connection.exec_driver_sql(str(compiled), [tuple(row[name] for name in order) for row in rows])
