@@ -1,0 +1,3 @@
+"""Belfry: self-hosted customer engagement over CleverTap's public HTTP formats."""
+
+__version__ = "0.1.0"

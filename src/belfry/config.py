@@ -31,14 +31,10 @@ def _doc(text: str, **limits: Any) -> Meta:
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything that can be set. Units are part of the names."""
 
-    data_dir: Annotated[
-        str, _doc("Folder of the embedded engines, the installation's secret and the log.")
-    ] = "data"
+    data_dir: Annotated[str, _doc("Folder of the embedded engines, the installation's secret and the log.")] = "data"
     host: Annotated[str, _doc("Address that the edge listens on.")] = "127.0.0.1"
     port: Annotated[int, _doc("Port that the edge listens on; 0 takes a free one.", ge=0, le=65535)] = 8080
-    region: Annotated[
-        str, _doc("Code of the region that this installation serves.", pattern="^[a-z0-9]{2,8}$")
-    ] = "eu1"
+    region: Annotated[str, _doc("Code of the region that this installation serves.", pattern="^[a-z0-9]{2,8}$")] = "eu1"
 
     relational_dsn: Annotated[
         str, _doc("Relational store: `sqlite:///…` or `postgresql://…`. Empty: SQLite in the data folder.")
@@ -56,47 +52,31 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     body_bytes_max: Annotated[int, _doc("Largest request body, after decoding.", ge=1024)] = 16 * MIB
     records_max: Annotated[int, _doc("Records in one upload.", ge=1, le=1000)] = 1000
-    upload_requests_max: Annotated[int, _doc("Uploads in flight at once, an account; above: 429.", ge=15)] = (
-        64
-    )
-    read_requests_max: Annotated[
-        int, _doc("Other requests in flight at once, an account; above: 429.", ge=3)
-    ] = 16
-    slot_wait_ms: Annotated[
-        int, _doc("How long a request over the limit waits for a slot.", ge=0, le=10_000)
-    ] = 200
+    upload_requests_max: Annotated[int, _doc("Uploads in flight at once, an account; above: 429.", ge=15)] = 64
+    read_requests_max: Annotated[int, _doc("Other requests in flight at once, an account; above: 429.", ge=3)] = 16
+    slot_wait_ms: Annotated[int, _doc("How long a request over the limit waits for a slot.", ge=0, le=10_000)] = 200
     idempotency_hours: Annotated[int, _doc("How long an Idempotency-Key is remembered.", ge=1, le=168)] = 24
 
-    log_queue_bytes_max: Annotated[
-        int, _doc("Bodies that may wait in memory for the disk; above: 503.", ge=MIB)
-    ] = 256 * MIB
-    log_segment_bytes: Annotated[int, _doc("Size at which the log starts a new file.", ge=64 * 1024)] = (
-        128 * MIB
+    log_queue_bytes_max: Annotated[int, _doc("Bodies that may wait in memory for the disk; above: 503.", ge=MIB)] = (
+        256 * MIB
     )
+    log_segment_bytes: Annotated[int, _doc("Size at which the log starts a new file.", ge=64 * 1024)] = 128 * MIB
     log_retention_hours: Annotated[
         int, _doc("How long applied log entries are kept, for replay; not below idempotency_hours.", ge=1)
     ] = 72
-    log_free_bytes_min: Annotated[
-        int, _doc("Free disk space below which uploads are answered with 503.", ge=0)
-    ] = 64 * MIB
-
-    batch_records_max: Annotated[
-        int, _doc("Records that the pipeline applies together.", ge=1, le=200_000)
-    ] = 20_000
-    batch_pause_ms: Annotated[
-        int,
-        _doc(
-            "Shortest time between two small pipeline batches: fewer, larger columnar parts.", ge=0, le=5_000
-        ),
-    ] = 150
-    profiles_cached_max: Annotated[int, _doc("Profiles that the pipeline keeps in memory.", ge=1_000)] = (
-        250_000
+    log_free_bytes_min: Annotated[int, _doc("Free disk space below which uploads are answered with 503.", ge=0)] = (
+        64 * MIB
     )
 
+    batch_records_max: Annotated[int, _doc("Records that the pipeline applies together.", ge=1, le=200_000)] = 20_000
+    batch_pause_ms: Annotated[
+        int,
+        _doc("Shortest time between two small pipeline batches: fewer, larger columnar parts.", ge=0, le=5_000),
+    ] = 150
+    profiles_cached_max: Annotated[int, _doc("Profiles that the pipeline keeps in memory.", ge=1_000)] = 250_000
+
     dispatch_requests_max: Annotated[int, _doc("Outbound requests in flight at once.", ge=1, le=4096)] = 128
-    webhook_timeout_ms: Annotated[
-        int, _doc("Time that a webhook endpoint has to answer.", ge=100, le=60_000)
-    ] = 5_000
+    webhook_timeout_ms: Annotated[int, _doc("Time that a webhook endpoint has to answer.", ge=100, le=60_000)] = 5_000
     webhook_retry_delays_s: Annotated[
         list[float], _doc("Waits before each retry of a webhook call, in seconds; jittered by 20 %.")
     ] = msgspec.field(default_factory=lambda: [15.0, 60.0, 300.0])
@@ -108,14 +88,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     bootstrap_account: Annotated[
         str, _doc("`ID:PASSCODE` of an account to create at the first start (time zone UTC).")
     ] = ""
-    log_level: Annotated[
-        str, _doc("debug, info, warning or error.", pattern="^(debug|info|warning|error)$")
-    ] = "info"
+    log_level: Annotated[str, _doc("debug, info, warning or error.", pattern="^(debug|info|warning|error)$")] = "info"
     log_format: Annotated[str, _doc("json, or console for people.", pattern="^(json|console)$")] = "json"
     stop_within_s: Annotated[float, _doc("Time to drain after SIGTERM.", ge=0.1, le=300)] = 10.0
-    fault_point: Annotated[str, _doc("For tests: `name:n` ends the process there (see `belfry.faults`).")] = (
-        ""
-    )
+    fault_point: Annotated[str, _doc("For tests: `name:n` ends the process there (see `belfry.faults`).")] = ""
 
     def relational_url(self) -> str:
         return self.relational_dsn or f"sqlite:///{Path(self.data_dir).absolute()}/belfry.db"

@@ -49,18 +49,21 @@ class SequentialIds:
         return f"{self._next:0{2 * bytes_count}x}"
 
 
-def profile_id_at(position: int, stream: int, index: int, ordinal: int = 0) -> ProfileId:
-    """The id of a profile made by record `index` (0..1023) of the log entry at `position`.
+def sequence_at(position: int, stream: int, index: int, ordinal: int = 0) -> int:
+    """The number of a place in the log: record `index` (0..1023) of the entry at `position` of `stream`.
 
-    `ordinal` (0..3) tells apart several profiles made by one record. Fits a signed 64-bit integer, grows with
+    `ordinal` (0..3) tells apart several things that one record makes. Fits a signed 64-bit integer, grows with
     the log, and is the same at every replay.
     """
-    return ProfileId((((position << STREAM_BITS) | stream) << INDEX_BITS) | (index << 2) | ordinal)
+    return (((position << STREAM_BITS) | stream) << INDEX_BITS) | (index << 2) | ordinal
 
 
-def message_id(
-    key: bytes, account_id: AccountId, campaign_id: int, run_id: int, profile_id: int
-) -> MessageId:
+def profile_id_at(position: int, stream: int, index: int, ordinal: int = 0) -> ProfileId:
+    """The id of a profile that the record at this place made: see `sequence_at`."""
+    return ProfileId(sequence_at(position, stream, index, ordinal))
+
+
+def message_id(key: bytes, account_id: AccountId, campaign_id: int, run_id: int, profile_id: int) -> MessageId:
     """The id of one message: a pure function of (campaign, run, user), opaque to who receives it.
 
     `b1` and 40 characters of `[A-Za-z0-9]`; holds no personal data. Source: partner integrations 0.2.

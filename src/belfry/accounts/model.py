@@ -46,11 +46,12 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     unknown_partner_policy   `accept_untagged` or `reject`
     duplicate_comparison     repeated requests are recognised by comparing events that carry their own time
     constant_object_ids      objectIds that clients send for everyone; such a record has no identity (server-api 11)
+    upload_requests_max      uploads in flight at once; None: the installation's setting (server-api 1.8)
+    read_requests_max        other requests in flight at once, for each class; None: the installation's setting
+    cors_origins             origins whose pages may call the passcode endpoints; empty: none (server-api 1.6)
     """
 
-    identity_kinds: list[str] = msgspec.field(
-        default_factory=lambda: ["identity", "email", "phone", "fbid", "gpid"]
-    )
+    identity_kinds: list[str] = msgspec.field(default_factory=lambda: ["identity", "email", "phone", "fbid", "gpid"])
     anonymous_history: str = "adopt"
     default_country: str | None = None
     nested_objects: bool = True
@@ -64,6 +65,9 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     profile_properties_max: int = 256
     event_retention_days: int = 3650
     constant_object_ids: list[str] = msgspec.field(default_factory=lambda: ["back-end-event"])
+    upload_requests_max: Annotated[int, Meta(ge=15)] | None = None
+    read_requests_max: Annotated[int, Meta(ge=3)] | None = None
+    cors_origins: list[str] = msgspec.field(default_factory=list)
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -79,7 +83,14 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Passcode(msgspec.Struct, frozen=True):
-    """A secret for the server API, without the secret itself."""
+    """What is known of a secret for the server API, without the secret itself.
+
+    creator                 who made it, for people
+    partner                 the Partner ID whose permissions it carries, if it was made for a partner
+    networks                addresses that may use it, as CIDR; empty: any
+    previous_expires_at_ms  until when the value before the latest rotation is good; None: there is none
+    last_used_at_ms         written lazily, up to a minute late
+    """
 
     account_id: AccountId
     passcode_id: str
@@ -90,14 +101,23 @@ class Passcode(msgspec.Struct, frozen=True):
     expires_at_ms: int | None = None
     revoked_at_ms: int | None = None
     last_used_at_ms: int | None = None
+    creator: str = ""
+    networks: tuple[str, ...] = ()
+    previous_expires_at_ms: int | None = None
 
     def allows(self, scope: Scope) -> bool:
         return Scope.ALL in self.scopes or scope in self.scopes
 
     def is_live(self, now_ms: int) -> bool:
-        return (self.revoked_at_ms is None or now_ms < self.revoked_at_ms) and (
-            self.expires_at_ms is None or now_ms < self.expires_at_ms
-        )
+        """Not revoked, not expired. A revocation counts at once, whatever the clock of the machine that noted it."""
+        return self.revoked_at_ms is None and (self.expires_at_ms is None or now_ms < self.expires_at_ms)
+
+
+class Issued(msgspec.Struct, frozen=True):
+    """A passcode with its secret: the only moment at which the secret can be seen."""
+
+    passcode: Passcode
+    secret: str
 
 
 class Caller(msgspec.Struct, frozen=True):

@@ -1,13 +1,41 @@
-"""Messages on their way out, and the closed lists of what can become of them."""
+"""Messages on their way out, what can become of them, and what delivery asks of the layers around it."""
 
 from __future__ import annotations
 
 import enum
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
+from belfry.connectors.model import Outcome, ProfileView, SendFailure
 from belfry.ids import AccountId, CampaignId, MessageId, ProfileId
+from belfry.outbound import OutboundRequest, OutboundResponse
+
+__all__ = [
+    "CLAIMABLE",
+    "DETAIL_BYTES_MAX",
+    "MOVES",
+    "OPEN",
+    "Attempt",
+    "Audience",
+    "Call",
+    "MessageState",
+    "OutboundRequest",
+    "OutboundResponse",
+    "OutboxRow",
+    "Outcome",
+    "Plan",
+    "Plans",
+    "ProfileView",
+    "Reason",
+    "Result",
+    "RunKey",
+    "SendFailure",
+    "Sender",
+]
+
+DETAIL_BYTES_MAX = 1024
 
 
 class MessageState(enum.StrEnum):
@@ -30,15 +58,20 @@ MOVES: dict[MessageState, frozenset[MessageState]] = {
             MessageState.RETRYING,
             MessageState.FAILED,
             MessageState.SKIPPED,
-            MessageState.SENDING,
+            MessageState.QUEUED,  # the claim was given back: a drain, a dead worker, an open breaker
         }
     ),
-    MessageState.RETRYING: frozenset({MessageState.SENDING, MessageState.SKIPPED, MessageState.CANCELLED}),
+    MessageState.RETRYING: frozenset({MessageState.SENDING, MessageState.CANCELLED}),
     MessageState.SENT: frozenset(),
-    MessageState.FAILED: frozenset({MessageState.QUEUED}),
+    MessageState.FAILED: frozenset({MessageState.QUEUED}),  # replay
     MessageState.SKIPPED: frozenset(),
     MessageState.CANCELLED: frozenset(),
 }
+
+CLAIMABLE = (MessageState.RETRYING, MessageState.QUEUED)
+"""What may be claimed when it is due; those that have waited through a retry first."""
+OPEN = (MessageState.QUEUED, MessageState.RETRYING, MessageState.SENDING)
+"""Something is still to come: a run with such messages is not over."""
 
 
 class Reason(enum.StrEnum):
@@ -62,65 +95,123 @@ class Reason(enum.StrEnum):
     ADDRESS_REFUSED = "address_refused"  # the outbound client may not call there
 
 
-class SendFailure(enum.StrEnum):
-    """Why a provider did not take a message. Decides retry, alarm and what the marketer reads."""
+class RunKey(msgspec.Struct, frozen=True):
+    """One sending of one campaign."""
 
-    UNREACHABLE = "unreachable"  # no connection: surely not taken; try later
-    THROTTLED = "throttled"  # told to slow down or come back; try later
-    REJECTED = "rejected"  # understood and declined; final
-    RECIPIENT_GONE = "recipient_gone"  # opted out, dead token; final
-    MISCONFIGURED = "misconfigured"  # wrong key or address; final, tell the account's owner
-    UNKNOWN = "unknown"  # sent, no readable answer: perhaps taken; the channel's policy decides
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """What came of one call. failure None: taken."""
-
-    failure: SendFailure | None
-    status: int | None = None
-    detail: str = ""
-    retry_after_s: float | None = None
+    account_id: AccountId
+    campaign_id: CampaignId
+    run_id: int
 
 
 class OutboxRow(msgspec.Struct, frozen=True, gc=False):
-    """A message that was claimed for sending."""
+    """A message that was claimed for sending. attempts_count: how often it was sent already."""
 
     account_id: AccountId
     message_id: MessageId
-    campaign_id: CampaignId
-    run_id: int
     profile_id: ProfileId
     call_id: int
     attempts_count: int
+    created_at_ms: int
 
 
-class ProfileView(msgspec.Struct, frozen=True):
-    """What checks and templates may know of a user."""
+class Call(msgspec.Struct, frozen=True):
+    """Messages that leave together in one request, in the order of their message ids. Never empty."""
 
-    profile_id: ProfileId
-    identity: str | None
-    all_identities: tuple[str, ...]
-    email: str | None
-    phone: str | None
-    name: str | None
-    object_id: str | None
-    push_token: str | None
-    properties: dict[str, Any]
-    subscriptions: dict[str, bool]  # push, webpush, email, sms, whatsapp → subscribed
-    is_opted_out: bool = False
+    call_id: int
+    rows: tuple[OutboxRow, ...]
+
+    @property
+    def attempts_count(self) -> int:
+        return max(row.attempts_count for row in self.rows)
 
 
-class Campaigns(Protocol):
-    """What delivery asks about campaigns; given by the layer above."""
+class Attempt(msgspec.Struct, frozen=True):
+    """One try to send a message that was not taken."""
 
-    def channel_of(self, account_id: AccountId, campaign_id: CampaignId) -> ChannelPlan | None:
-        """How to send this campaign now; None if it is not running (any more)."""
+    attempt: int
+    at_ms: int
+    status: int | None
+    failure: SendFailure
+    detail: str
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What became of a claimed message: the state to move to from `sending`.
+
+    due_at_ms  when it may be claimed again, of queued and retrying; None: as before
+    attempt    the try that was not taken, for the trail
+    """
+
+    row: OutboxRow
+    state: MessageState
+    attempts_count: int
+    reason: Reason | None = None
+    detail: str = ""
+    status: int | None = None
+    due_at_ms: int | None = None
+    attempt: Attempt | None = None
+
+
+class Plan(Protocol):
+    """One run that is being sent, as the dispatcher sees it: a compiled message and where it goes."""
+
+    @property
+    def run(self) -> RunKey: ...
+
+    @property
+    def host(self) -> str | None:
+        """`host:port` that all calls go to; None if it depends on the user."""
+        ...
+
+    @property
+    def messages_per_call_max(self) -> int: ...
+
+    @property
+    def rechecks_segment(self) -> bool:
+        """Whether users who have waited for more than an hour must still be in the segment."""
+        ...
+
+    def qualified(self, profile_ids: Sequence[ProfileId]) -> Collection[ProfileId]:
+        """Which of these users are in the campaign's segment now. Blocks."""
+        ...
+
+    def request(
+        self, messages: Sequence[tuple[MessageId, ProfileView]], *, call_id: int, attempt: int, now_ms: int
+    ) -> OutboundRequest:
+        """Render one call. Raises `belfry.content` errors for what cannot be rendered."""
+        ...
+
+    def outcome(self, answer: OutboundResponse) -> Outcome:
+        """What an answer of the provider means."""
         ...
 
 
-class ChannelPlan(Protocol):
-    """One running campaign as the dispatcher sees it: a compiled message and where it goes."""
+class Plans(Protocol):
+    """What delivery asks about campaigns; given by the layer above. Calls block."""
 
-    messages_per_call_max: int
+    def sending(self) -> Sequence[Plan]:
+        """Every run whose messages may leave now."""
+        ...
 
-    def is_running(self) -> bool: ...
+
+class Audience(Protocol):
+    """What delivery asks about users; given by the layer above. Calls block."""
+
+    def views(self, account_id: AccountId, profile_ids: Sequence[ProfileId]) -> Mapping[ProfileId, ProfileView]:
+        """Users by the id asked for; those that are gone are left out.
+
+        A profile that was merged away is answered by the one that took over: `view.profile_id` tells.
+        """
+        ...
+
+    def merged_into(
+        self, account_id: AccountId, profile_ids: Sequence[ProfileId]
+    ) -> Mapping[ProfileId, Sequence[ProfileId]]:
+        """For each of these users that took over others by a merge: their ids."""
+        ...
+
+
+class Sender(Protocol):
+    """What makes the calls: `belfry.outbound`. Raises its errors."""
+
+    async def send(self, request: OutboundRequest) -> OutboundResponse: ...

@@ -29,7 +29,7 @@ ERRORS = Table(
 subject  the event, property or identity that it is about
 severity high: the record was dropped; low: it was accepted, changed
 record   the record's original bytes (UTF-8 text; other bytes are escaped as U+FFFD)
-seq      as in events: log position << 12 | index
+seq      the place in the log (`ids.sequence_at`), as in events
 """
 
 replays = sa.Table(

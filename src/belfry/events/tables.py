@@ -17,7 +17,6 @@ EVENTS = Table(
     profile_id Int64,
     ts DateTime64(3, 'UTC'),
     seq Int64,
-    event_id UInt64,
     recorded_profile_id Int64,
     moved_by Int64 DEFAULT 0,
     device_id String,
@@ -33,8 +32,8 @@ EVENTS = Table(
 )
 """name        folded: lower case, no spaces (`names.fold`); the shown form is in `event_schema`
 day         UTC day of ts, for the sort key; ranges in an account's calendar filter on ts as well
-seq         log position << 12 | record index: the order of acceptance, ties in ts are broken by it
-event_id    pure function of the place in the log; shown to people in hex
+seq         the event's id, a pure function of its place in the log (`ids.sequence_at`): the order of
+            acceptance, ties in ts are broken by it; shown to people in hex
 recorded_profile_id  whose it was when it happened; profile_id is whose it is now
 moved_by    id of the `event_moves` row that made this copy, 0 for an original
 flags       1 late (older than 60 min at arrival), 2 adopted, 4 imported, 8 system event

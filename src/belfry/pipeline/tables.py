@@ -29,3 +29,12 @@ operations = sa.Table(
     sa.Column("at_ms", sa.BigInteger, nullable=False),
 )
 """Answers of commands that went through the log (merge, undo, …); outcome: done or refused."""
+
+heartbeats = sa.Table(
+    "heartbeats",
+    metadata,
+    sa.Column("role", sa.String(16), primary_key=True),
+    sa.Column("instance", sa.String(32), primary_key=True),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+)
+"""When each process of a role last said that it lives; `/readyz` looks here."""

@@ -91,9 +91,7 @@ class Columnar:
         except (ClickHouseError, OSError) as error:
             raise _translated(error) from error
 
-    def rows(
-        self, sql: str, parameters: dict[str, Any] | None = None, **settings: Any
-    ) -> list[Sequence[Any]]:
+    def rows(self, sql: str, parameters: dict[str, Any] | None = None, **settings: Any) -> list[Sequence[Any]]:
         """All rows of a query; for results that are known to be small."""
         try:
             result = self._connected().query(sql, parameters=parameters, settings=settings)
@@ -110,9 +108,7 @@ class Columnar:
     ) -> Iterator[Sequence[Sequence[Any]]]:
         """Rows of a large query, block by block, in constant memory."""
         try:
-            with self._connected().query_row_block_stream(
-                sql, parameters=parameters, settings=settings
-            ) as blocks:
+            with self._connected().query_row_block_stream(sql, parameters=parameters, settings=settings) as blocks:
                 yield from blocks
         except (ClickHouseError, OSError) as error:
             raise _translated(error) from error

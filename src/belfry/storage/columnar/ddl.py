@@ -49,21 +49,15 @@ class Table(msgspec.Struct, frozen=True):
 
         Sharded by account and profile where there is a profile, so that one user's rows meet on one shard.
         """
-        engine = self.engine.replace(
-            "MergeTree", "MergeTree('/clickhouse/tables/{shard}/{table}', '{replica}'", 1
-        )
-        engine = "Replicated" + (
-            engine[:-1].replace("'(", "', ", 1) + ")" if "'(" in engine else engine + ")"
-        )
+        engine = self.engine.replace("MergeTree", "MergeTree('/clickhouse/tables/{shard}/{table}', '{replica}'", 1)
+        engine = "Replicated" + (engine[:-1].replace("'(", "', ", 1) + ")" if "'(" in engine else engine + ")")
         local = self._sql(
             engine,
             name=f"{self.name}_local",
             cluster=f" ON CLUSTER {cluster}",
             settings=f"replicated_deduplication_window = {DEDUPLICATION_WINDOW_BLOCKS}",
         )
-        key = (
-            "cityHash64(account_id, profile_id)" if "profile_id" in self.columns else "cityHash64(account_id)"
-        )
+        key = "cityHash64(account_id, profile_id)" if "profile_id" in self.columns else "cityHash64(account_id)"
         distributed = (
             f"CREATE TABLE IF NOT EXISTS {self.name} ON CLUSTER {cluster} AS {self.name}_local\n"
             f"ENGINE = Distributed({cluster}, currentDatabase(), {self.name}_local, {key})"

@@ -62,9 +62,7 @@ class Database:
             sa.event.listen(self.engine, "connect", _on_sqlite_connect)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
         else:
-            url = dsn.replace("postgres://", "postgresql://", 1).replace(
-                "postgresql://", "postgresql+psycopg://", 1
-            )
+            url = dsn.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
             self.engine = sa.create_engine(url, pool_size=16, pool_pre_ping=True)
 
     @contextlib.contextmanager
@@ -125,9 +123,7 @@ def upsert(table: sa.Table, connection: sa.Connection, *, update: Sequence[str] 
         return cast("Insert", insert.on_conflict_do_nothing(index_elements=keys))
     return cast(
         "Insert",
-        insert.on_conflict_do_update(
-            index_elements=keys, set_={name: insert.excluded[name] for name in names}
-        ),
+        insert.on_conflict_do_update(index_elements=keys, set_={name: insert.excluded[name] for name in names}),
     )
 
 

@@ -1,0 +1,142 @@
+"""Columnar rows as JSON lines: what the pipeline knows, in the shape of the tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+
+import msgspec
+
+from belfry.error_stream.model import ErrorRecord
+from belfry.events.model import Event
+from belfry.ids import AccountId
+
+EVENT_COLUMNS = (
+    "account_id",
+    "name",
+    "day",
+    "profile_id",
+    "ts",
+    "seq",
+    "recorded_profile_id",
+    "device_id",
+    "session_id",
+    "source",
+    "flags",
+    "key_hash",
+    "received_at",
+    "props",
+)
+ERROR_COLUMNS = (
+    "account_id",
+    "kind",
+    "day",
+    "seq",
+    "source",
+    "subject",
+    "severity",
+    "code",
+    "detail",
+    "request_id",
+    "record",
+    "received_at",
+)
+DAY_MS = 86_400_000
+
+
+class _EventRow(msgspec.Struct, gc=False):
+    account_id: str
+    name: str
+    day: str
+    profile_id: int
+    ts: str
+    seq: int
+    recorded_profile_id: int
+    device_id: str
+    session_id: int
+    source: str
+    flags: int
+    key_hash: int
+    received_at: str
+    props: dict[str, object]
+
+
+class _ErrorRow(msgspec.Struct, gc=False):
+    account_id: str
+    kind: str
+    day: str
+    seq: int
+    source: str
+    subject: str
+    severity: str
+    code: int
+    detail: str
+    request_id: str
+    record: str
+    received_at: str
+
+
+_encoder = msgspec.json.Encoder()
+
+
+@functools.lru_cache(maxsize=4096)
+def _date(days: int) -> str:
+    return (dt.date(1970, 1, 1) + dt.timedelta(days=days)).isoformat()
+
+
+def date_text(at_ms: int) -> str:
+    """The UTC day of an instant, `YYYY-MM-DD`."""
+    return _date(at_ms // DAY_MS)
+
+
+def instant_text(at_ms: int) -> str:
+    """An instant as DateTime64(3) reads it: epoch seconds with three decimals."""
+    return f"{at_ms // 1000}.{at_ms % 1000:03d}"
+
+
+def event_lines(account_id: AccountId, events: list[Event]) -> bytes:
+    """Rows of `events`, one JSON line each."""
+    return _encoder.encode_lines(
+        [
+            _EventRow(
+                account_id,
+                event.folded,
+                date_text(event.ts_ms),
+                event.profile_id,
+                instant_text(event.ts_ms),
+                event.seq,
+                event.profile_id,
+                event.device_id,
+                event.session_id,
+                event.source,
+                event.flags,
+                event.key_hash,
+                instant_text(event.received_at_ms),
+                event.props,
+            )
+            for event in events
+        ]
+    )
+
+
+def error_lines(errors: list[ErrorRecord]) -> bytes:
+    """Rows of `error_records`, one JSON line each. Bytes that are not UTF-8 become U+FFFD."""
+    return _encoder.encode_lines(
+        [
+            _ErrorRow(
+                error.account_id,
+                error.kind,
+                date_text(error.received_at_ms),
+                error.seq,
+                error.source,
+                error.subject,
+                error.severity,
+                error.code,
+                error.detail,
+                error.request_id,
+                error.record.decode("utf-8", "replace"),
+                instant_text(error.received_at_ms),
+            )
+            for error in errors
+        ]
+    )
