@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.columnar import EmbeddedEngine, running_engine
-from support.postgres import Postgres, PostgresMissing, running_postgres
-from support.tables import declare_tables
 
 from belfry.clock import ManualClock
 from belfry.config import Settings
 from belfry.ids import SequentialIds
 from belfry.storage.columnar import Columnar
 from belfry.storage.relational import Database, metadata
+from support.columnar import EmbeddedEngine, running_engine
+from support.postgres import Postgres, PostgresMissing, running_postgres
+from support.tables import declare_tables
 
 NOON_MS = 1_795_608_000_000
 """2026-11-25T12:00:00Z."""
@@ -109,7 +109,7 @@ def columnar_dsn(request: pytest.FixtureRequest) -> Iterator[str]:
     store.create_tables()
     store.close()
     yield f"{base}/{name}"
-    admin.command(f"DROP DATABASE {name} SYNC")
+    admin.command(f"DROP DATABASE {name}")
     admin.close()
 
 

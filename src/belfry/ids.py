@@ -1,7 +1,7 @@
 """Identifiers: distinct types that cannot be swapped, and the source of fresh ones.
 
 Ids of things that the pipeline makes (profiles, identity log rows) are not random: they are a pure function
-of the place in the log (`profile_id_at`), so that a replay of the log makes the same ones.
+of the place in the log (`sequence_at`), so that a replay of the log makes the same ones.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ CampaignId = NewType("CampaignId", int)
 MessageId = NewType("MessageId", str)
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-INDEX_BITS = 12
-"""Bits of a profile id that tell which record of a log entry made it, and which of its up to four."""
-STREAM_BITS = 8
+INDEX_BITS = 15
+"""Bits of a number that tell which record of a log entry made it, and which of the up to 32 things that it made."""
+STREAM_BITS = 6
 
 
 class Ids(Protocol):
@@ -52,15 +52,10 @@ class SequentialIds:
 def sequence_at(position: int, stream: int, index: int, ordinal: int = 0) -> int:
     """The number of a place in the log: record `index` (0..1023) of the entry at `position` of `stream`.
 
-    `ordinal` (0..3) tells apart several things that one record makes. Fits a signed 64-bit integer, grows with
+    `ordinal` (0..31) tells apart several things that one record makes. Fits a signed 64-bit integer, grows with
     the log, and is the same at every replay.
     """
-    return (((position << STREAM_BITS) | stream) << INDEX_BITS) | (index << 2) | ordinal
-
-
-def profile_id_at(position: int, stream: int, index: int, ordinal: int = 0) -> ProfileId:
-    """The id of a profile that the record at this place made: see `sequence_at`."""
-    return ProfileId(sequence_at(position, stream, index, ordinal))
+    return (((position << STREAM_BITS) | stream) << INDEX_BITS) | (index << 5) | ordinal
 
 
 def message_id(key: bytes, account_id: AccountId, campaign_id: int, run_id: int, profile_id: int) -> MessageId:

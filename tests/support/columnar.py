@@ -17,7 +17,8 @@ START_WITHIN_S = 30
 STOP_WITHIN_S = 30
 
 _PROGRAM = """
-import sys
+import ctypes, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: does not outlive the tests
 import msgspec
 from belfry.config import Settings
 from belfry.storage.columnar.embedded import run_embedded

@@ -22,7 +22,7 @@ def load_or_create(path: Path, ids: Ids) -> bytes:
     Raises ConfigError if the file cannot be read or does not hold 64 hex digits.
     """
     if not path.exists():
-        _create(path, ids.token_hex(SECRET_BYTES))
+        _create(path, ids.token_hex(SECRET_BYTES), aside=path.with_name(f"{path.name}.{ids.token_hex(8)}"))
     try:
         secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except OSError as error:
@@ -37,10 +37,9 @@ def load_or_create(path: Path, ids: Ids) -> bytes:
     return secret
 
 
-def _create(path: Path, text: str) -> None:
+def _create(path: Path, text: str, *, aside: Path) -> None:
     # Written aside and linked into place: another process sees the whole file or none, and the first one wins.
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
     handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
         os.write(handle, text.encode("ascii"))

@@ -54,3 +54,19 @@ class ProfileView(msgspec.Struct, frozen=True):
     properties: dict[str, Any]  # a JSON object: names are the account's own
     subscriptions: dict[str, bool]  # push, webpush, email, sms, whatsapp → subscribed
     is_opted_out: bool = False
+
+
+def liquid_values(view: ProfileView) -> dict[str, Any]:
+    """A user as the Liquid root `Profile` (engagement 7.1): properties, and the fields under their upload names.
+
+    What is not known is left out, so that `default` and the missing value policy see it as missing.
+    """
+    fields = {
+        "Identity": view.identity,
+        "Email": view.email,
+        "Phone": view.phone,
+        "Name": view.name,
+        "objectId": view.object_id,
+    }
+    known = {name: value for name, value in fields.items() if value is not None}
+    return {**view.properties, **known, "all_identities": list(view.all_identities)}

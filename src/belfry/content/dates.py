@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from dateutil import parser as date_parser
+from dateutil import parser as date_parser  # type: ignore[import-untyped]  # python-liquid's own parser of dates
 
 DATE_PREFIX: Final = "$D_"
 """Dates are kept as `$D_<epoch seconds>` (server-api 3.5)."""
@@ -52,14 +52,11 @@ def to_date(value: object, zone: tzinfo) -> LiquidDate | None:
 def zone_of(name: str | None, fallback: str = "UTC") -> tzinfo:
     """The time zone of that name, else the fallback: a user's zone may be anything."""
     for candidate in (name, fallback):
-        if candidate:
-            try:
+        try:
+            if candidate:
                 return ZoneInfo(candidate)
-            except (ValueError, OSError):
-                # ZoneInfoNotFoundError is a KeyError; a path or a directory is one of these.
-                continue
-            except KeyError:
-                continue
+        except (KeyError, ValueError, OSError):  # unknown; a path; a directory
+            continue
     return UTC
 
 

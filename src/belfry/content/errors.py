@@ -1,13 +1,13 @@
-"""What can go wrong with content. `reason` is the code of engagement 5.9 that the user's message ends with.
+"""What can go wrong with content.
 
-    ContentError
-    ├── TemplateSyntaxError   at publish time: position and what to do
-    └── RenderFailure         at send time: this user's message alone
-        ├── RenderError         render_error
-        ├── RenderTimeout       render_timeout
-        ├── MissingValue        missing_value
-        ├── Aborted             aborted
-        └── OutputTooLarge      too_large
+ContentError
+├── TemplateSyntaxError   at publish time: position and what to do
+└── RenderFailure         at send time: this user's message alone
+    ├── RenderError         render_error
+    ├── RenderTimeout       render_timeout
+    ├── MissingValue        missing_value
+    ├── Aborted             aborted
+    └── OutputTooLarge      too_large
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from liquid.exceptions import FilterArgumentError, LiquidSyntaxError
 from liquid.stringify import to_liquid_string
 from liquid.tag import Tag
 from liquid.token import TOKEN_EXPRESSION, TOKEN_TAG
-from liquid.undefined import is_undefined
+from liquid.undefined import Undefined, is_undefined
 
 from belfry.content.buffers import Buffer
 from belfry.content.errors import Aborted, MissingValue
@@ -64,11 +64,22 @@ class ValueNode(OutputNode):
         if not isinstance(expression, FilteredExpression):
             return expression.evaluate(context)
         value = expression.left.evaluate(context)
-        if not self._has_default and _is_missing(value) and isinstance(expression.left, Path):
-            _refuse_missing(context, value, expression.left)
+        if _is_missing(value) and isinstance(expression.left, Path):
+            value = self._missing(context, value, expression.left)
         for step in expression.filters or ():
             value = step.evaluate(value, context)
         return value
+
+    def _missing(self, context: RenderContext, value: object, path: Path) -> object:
+        """What stands for a value that is not there. Raises MissingValue if nothing does."""
+        if not getattr(context.env, "is_strict", False):
+            return value
+        # A variable that was assigned a missing value knows better than its path what is missing.
+        name = getattr(value, "name", None) or str(path)
+        if not self._has_default:
+            raise MissingValue(name)
+        # The default may stand at the end of the chain: the filters before it work on nothing.
+        return Undefined(name)
 
 
 class Value(Output):
@@ -174,10 +185,3 @@ def expressions_in(node: Node, context: RenderContext) -> Iterator[Expression]:
 
 def _is_missing(value: object) -> bool:
     return value is None or is_undefined(value)
-
-
-def _refuse_missing(context: RenderContext, value: object, path: Path) -> None:
-    """Raise MissingValue if the policy says so: by name where it is known, as an assigned variable hides it."""
-    if not getattr(context.env, "is_strict", False):
-        return
-    raise MissingValue(getattr(value, "name", None) or str(path))

@@ -15,8 +15,9 @@ from belfry.content.guards import BLANKS_MAX, SOURCE_CHARS_MAX, SPAN_CHARS_MAX
 
 _OPEN = re.compile(r"\{\{|\{%")
 _VERBATIM = re.compile(r"\{%-?\s{0,64}(raw|doc)\s{0,64}-?%\}")
+_VERBATIM_END = {name: re.compile(rf"\{{%-?\s{{0,64}}end{name}\s{{0,64}}-?%\}}") for name in ("raw", "doc")}
 _NAME = re.compile(r"\{%-?\s*(#|\w+)")
-_LONG_BLANK = re.compile(r"\s{%d}" % (BLANKS_MAX + 1))
+_LONG_BLANK = re.compile(rf"\s{{{BLANKS_MAX + 1}}}")
 
 
 class Span(NamedTuple):
@@ -76,7 +77,7 @@ def _span_at(text: str, start: int) -> Span:
 
 def _verbatim_span(text: str, start: int, opening: re.Match[str]) -> Span:
     name = opening.group(1)
-    ending = re.compile(r"\{%%-?\s{0,64}end%s\s{0,64}-?%%\}" % name).search(text, opening.end())
+    ending = _VERBATIM_END[name].search(text, opening.end())
     if ending is None:
         raise error_at(text, start, f"{name} is not closed by end{name}")
     return Span(start, ending.end(), name)

@@ -9,8 +9,9 @@ from typing import Protocol
 import msgspec
 
 from belfry.connectors.model import Outcome, ProfileView, SendFailure
+from belfry.errors import InternalError
 from belfry.ids import AccountId, CampaignId, MessageId, ProfileId
-from belfry.outbound import OutboundRequest, OutboundResponse
+from belfry.outbound import OutboundError, OutboundRequest, OutboundResponse
 
 __all__ = [
     "CLAIMABLE",
@@ -21,6 +22,7 @@ __all__ = [
     "Audience",
     "Call",
     "MessageState",
+    "OutboundError",
     "OutboundRequest",
     "OutboundResponse",
     "OutboxRow",
@@ -33,6 +35,7 @@ __all__ = [
     "RunKey",
     "SendFailure",
     "Sender",
+    "check_move",
 ]
 
 DETAIL_BYTES_MAX = 1024
@@ -72,6 +75,12 @@ CLAIMABLE = (MessageState.RETRYING, MessageState.QUEUED)
 """What may be claimed when it is due; those that have waited through a retry first."""
 OPEN = (MessageState.QUEUED, MessageState.RETRYING, MessageState.SENDING)
 """Something is still to come: a run with such messages is not over."""
+
+
+def check_move(old: MessageState, new: MessageState) -> None:
+    """Raise InternalError if a message may not go from one state to the other."""
+    if new not in MOVES[old]:
+        raise InternalError(f"a message may not go from {old} to {new}")
 
 
 class Reason(enum.StrEnum):
@@ -159,12 +168,17 @@ class Plan(Protocol):
     def run(self) -> RunKey: ...
 
     @property
-    def host(self) -> str | None:
-        """`host:port` that all calls go to; None if it depends on the user."""
+    def host(self) -> str:
+        """`host:port` that all calls go to."""
         ...
 
     @property
     def messages_per_call_max(self) -> int: ...
+
+    @property
+    def is_over_limit(self) -> bool:
+        """Whether more users qualified than the campaign's safety limit allows."""
+        ...
 
     @property
     def rechecks_segment(self) -> bool:
@@ -176,13 +190,13 @@ class Plan(Protocol):
         ...
 
     def request(
-        self, messages: Sequence[tuple[MessageId, ProfileView]], *, call_id: int, attempt: int, now_ms: int
+        self, messages: Sequence[tuple[MessageId, ProfileView]], *, attempt: int, now_ms: int
     ) -> OutboundRequest:
-        """Render one call. Raises `belfry.content` errors for what cannot be rendered."""
+        """Render one call. Raises RenderFailure for what cannot be rendered, CallTooLarge for all of it together."""
         ...
 
-    def outcome(self, answer: OutboundResponse) -> Outcome:
-        """What an answer of the provider means."""
+    def outcome(self, answer: OutboundResponse | OutboundError) -> Outcome:
+        """What the provider's answer, or its absence, means."""
         ...
 
 

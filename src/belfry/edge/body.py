@@ -20,7 +20,7 @@ SERVED = "gzip, deflate, zstd, identity"
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
-class ClientGone(Exception):  # noqa: N818 - names what happened
+class ClientGone(Exception):
     """The client closed the connection before its request was whole. Nobody waits for an answer."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ class Request(msgspec.Struct, kw_only=True):
     """One request whose caller is known and whose body is read and decoded.
 
     path         without the trailing slash that may have come
+    route        the declared path, with its parameters' names
     query        raw, as in the URL
     headers      names in lower case; of several with one name the last
     body         decoded (no Content-Encoding); empty for GET
@@ -29,6 +31,7 @@ class Request(msgspec.Struct, kw_only=True):
 
     method: str
     path: str
+    route: str
     query: bytes
     headers: dict[bytes, bytes]
     body: bytes
@@ -63,12 +66,17 @@ class Request(msgspec.Struct, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """One answer, whole."""
+    """One answer.
+
+    body    whole; or, if `stream` is set, what comes before the streamed chunks
+    stream  chunks that are made while they are sent, for answers of any size in constant memory
+    """
 
     status: int
     body: bytes
     headers: tuple[Header, ...] = ()
     content_type: bytes = JSON
+    stream: AsyncIterator[bytes] | None = None
 
 
 def json_answer(value: Any, *, status: int = 200, headers: tuple[Header, ...] = ()) -> Answer:

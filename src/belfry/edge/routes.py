@@ -76,22 +76,36 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """One method of one path. `handler` None: the management application answers."""
+    """One method of one path: who may call it, who answers, what the reference says.
+
+    document  None for routes whose reference the management application makes from its handlers' types
+    """
 
     path: str
     method: str
     access: Access
+    handler: Handler
     document: Document | None = None
-    handler: Handler | None = None
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A path that exists: its routes by method."""
+    """A path that exists.
+
+    routes     by method
+    allowed    the methods, for the header `Allow`
+    is_public  all of its methods are served without credentials
+    """
 
     routes: dict[str, Route]
+    allowed: str
+    is_public: bool
 
-    def allowed(self) -> str:
-        return ", ".join(sorted(self.routes))
+
+def _match(path: str, methods: dict[str, Route]) -> Match:
+    kinds = {route.access.public for route in methods.values()}
+    if len(kinds) > 1:
+        raise Undeclared(f"{path} is public for some methods only")
+    return Match(methods, ", ".join(sorted(methods)), kinds.pop())
 
 
 class RouteTable:
@@ -107,11 +121,10 @@ class RouteTable:
                 raise Undeclared(f"{route.method} {route.path} is declared twice")
             by_path[route.path][route.method] = route
         for path, methods in by_path.items():
-            self._add(path, Match(methods))
+            self._add(path, _match(path, methods))
 
     def find(self, path: str) -> Match | None:
-        """The routes of a path as it came; a single trailing slash makes no difference."""
-        path = without_slash(path)
+        """The routes of a path (`without_slash`), or None."""
         found = self._exact.get(path)
         if found is not None:
             return found
@@ -119,7 +132,7 @@ class RouteTable:
 
     def hint(self, path: str) -> str | None:
         """The path that was probably meant; None if nothing is near."""
-        path = without_slash(path)[:PATH_LENGTH_MAX]
+        path = path[:PATH_LENGTH_MAX]
         named = HINTS.get(path)
         if named in self._exact:
             return named

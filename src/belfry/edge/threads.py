@@ -35,14 +35,14 @@ class Threads:
             )
         self._calls_count += 1
         context = contextvars.copy_context()
-        future = self._pool.submit(lambda: context.run(call, *args, **kwargs))
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._done))
-        loop = asyncio.get_running_loop()
-        return await asyncio.wrap_future(future)
+        future = asyncio.get_running_loop().run_in_executor(self._pool, lambda: context.run(call, *args, **kwargs))
+        # Not after the await: a caller that is cancelled leaves its call running in the thread.
+        future.add_done_callback(self._done)
+        return await future
 
     def close(self) -> None:
         """Wait for the calls that run; drop those that wait."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _done(self) -> None:
+    def _done(self, _future: object) -> None:
         self._calls_count -= 1

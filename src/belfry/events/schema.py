@@ -82,23 +82,25 @@ class SchemaBook:
 
     def observe_event(
         self, account_id: AccountId, folded: str, name: str, props: Mapping[str, Any], at_ms: int, *, is_system: bool
-    ) -> None:
-        """Note that an event of this name and these properties happened."""
+    ) -> str:
+        """Note that an event of this name and these properties happened; the name as it was first written."""
         book = self._book(account_id)
         shape = (folded, *props, *map(type, props.values()))
         seen = book.shapes.get(shape)
         if seen is not None and at_ms < seen + LAST_SEEN_STEP_MS and not _has_text_date(props):
-            return
+            shown: str = book.events[folded][0]
+            return shown
         if len(book.shapes) > 50_000:
             book.shapes.clear()
         book.shapes[shape] = at_ms
         row = book.events.get(folded)
         if row is None:
-            book.events[folded] = [name, is_system, at_ms, at_ms, "active"]
+            row = book.events[folded] = [name, is_system, at_ms, at_ms, "active"]
             book.dirty_events.add(folded)
         elif _widen(row, 2, at_ms):
             book.dirty_events.add(folded)
         self._observe_properties(book, folded, props, at_ms)
+        return str(row[0])
 
     def observe_profile(self, account_id: AccountId, properties: Mapping[str, Any], at_ms: int) -> None:
         """Note that a profile has these properties."""

@@ -28,9 +28,7 @@ class EdgeMetrics:
         self._records = Counter(
             "belfry_upload_records", "Records of uploads, by what became of them.", ("outcome",), registry=self.registry
         )
-        self._failures = Counter(
-            "belfry_auth_failures", "Requests without valid credentials.", registry=self.registry
-        )
+        self._failures = Counter("belfry_auth_failures", "Requests without valid credentials.", registry=self.registry)
         self.accepted = self._records.labels("accepted")
         self.refused = self._records.labels("refused")
         self._children: dict[tuple[str, str, int], Counter] = {}

@@ -8,18 +8,19 @@ from typing import Any
 
 REDACTED = "[redacted]"
 _SECRET_NAMES = re.compile(
-    r"pass(code|word|wd|phrase)|secret|token|authorization|cookie|credential|api.?key|private.?key|signature", re.I
+    r"pass(code|word|wd|phrase)|secret|token|authorization|cookie|credential|api.?key|private.?key|signature",
+    re.IGNORECASE,
 )
 _HARMLESS_NAMES = frozenset({"passcode_id", "secret_file", "token_count", "tokens_count"})
 _IN_TEXT = (
     # The password of a URL or DSN: scheme://user:password@host
-    (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.I), r"\g<keep>" + REDACTED),
+    (re.compile(r"(?P<keep>\b[a-z][a-z0-9+.-]*://[^\s:/@]*:)[^\s@]+(?=@)", re.IGNORECASE), r"\g<keep>" + REDACTED),
     # name=value, name: value and "name": "value" where the name says that the value is secret
     (
         re.compile(
             r"(?P<keep>(?:pass(?:code|word)|secret|authorization|api[_-]?key|x-clevertap-passcode|"
             r"[a-z_]*token)[\"']?\s*[=:]\s*(?:bearer\s+|basic\s+)?[\"']?)(?!\[redacted\])[^\s\"',;&})\]]+",
-            re.I,
+            re.IGNORECASE,
         ),
         r"\g<keep>" + REDACTED,
     ),

@@ -110,3 +110,18 @@ def _count(entry: bytes, request: int, received_s: int) -> tuple[bool, bytes]:
     repeated = in_request <= stored
     stored = max(stored, in_request)
     return repeated, _ENTRY.pack(hash_, ts_s, received_s, request, stored, in_request)
+
+
+def united(recent: bytes, other: bytes) -> bytes:
+    """The memory of two profiles that became one: the newest entries of both; older ones are the store's to know."""
+    if not recent or not other:
+        return recent or other
+    entries = sorted(_entries(recent) + _entries(other), key=lambda entry: struct.unpack_from("<QI", entry)[1])
+    kept, pushed_out = entries[-ENTRIES_MAX:], entries[:-ENTRIES_MAX]
+    floors = [_FLOOR.unpack_from(recent)[0], _FLOOR.unpack_from(other)[0]]
+    floors += [struct.unpack_from("<QI", entry)[1] for entry in pushed_out]
+    return _FLOOR.pack(max(floors)) + b"".join(kept)
+
+
+def _entries(recent: bytes) -> list[bytes]:
+    return [recent[at : at + _ENTRY.size] for at in range(_FLOOR.size, len(recent), _ENTRY.size)]

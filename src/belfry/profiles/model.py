@@ -36,7 +36,7 @@ class IdentityKind(enum.StrEnum):
     GPID = "gpid"
 
 
-class Identity(msgspec.Struct, frozen=True, order=True):
+class Identity(msgspec.Struct, frozen=True, order=True, cache_hash=True):
     """One identity value: trimmed, emails in lower case, phones in E.164 with `+`."""
 
     kind: IdentityKind
@@ -76,14 +76,72 @@ class ProfileState(msgspec.Struct):
     version: int
 
 
+class Token(msgspec.Struct, frozen=True):
+    """A push token; `keys` of a browser's subscription only. It belongs to one device, the latest (server-api 3.8)."""
+
+    token: str
+    kind: str
+    keys: dict[str, str] | None
+    added_at_ms: int
+
+
 class Device(msgspec.Struct):
-    """One installation of an app, or one browser."""
+    """One installation of an app, or one browser. Its tokens go where it goes.
+
+    fields   platform, os_version, app_version, make, model, `ddnd` (do not disturb), …
+    """
 
     device_id: DeviceId
     profile_id: ProfileId
     fields: dict[str, Any]
     added_at_ms: int
+    tokens: dict[str, Token] = msgspec.field(default_factory=dict)
 
+
+class Activity(msgspec.Struct):
+    """What a profile did, in figures.
+
+    events   event name as shown → [count, first seen, last seen], epoch milliseconds
+    recent   opaque here: the pipeline's memory of the newest events; empty if there is none yet
+    """
+
+    events: dict[str, list[int]]
+    recent: bytes = b""
+
+
+class SystemEvent(msgspec.Struct, frozen=True):
+    """An event that a rule raises (engagement 2.2); the pipeline gives it a time and a place."""
+
+    name: str
+    profile_id: ProfileId
+    device_id: str | None
+    props: dict[str, Any]
+
+
+IDENTITY_SET = "Identity Set"
+IDENTITY_RESET = "Identity Reset"
+IDENTITY_ERROR = "Identity Error"
+PUSH_UNREGISTERED = "Push Unregistered"
+CHANNEL_SUBSCRIBED = "Channel Subscribed"
+CHANNEL_UNSUBSCRIBED = "Channel Unsubscribed"
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A merge, demerge or undo that is not done. `code` is stable, `text` is for whoever asked."""
+
+    code: str
+    text: str
+
+
+NAME_KEY, EMAIL_KEY, PHONE_KEY = "Name", "Email", "Phone"
+
+KEY_OF_KIND = {
+    IdentityKind.EMAIL: EMAIL_KEY,
+    IdentityKind.PHONE: PHONE_KEY,
+    IdentityKind.FBID: "FBID",
+    IdentityKind.GPID: "GPID",
+}
+"""Under which property a value stands that may also be an identity."""
 
 SUBSCRIPTION_KEYS = frozenset(
     {
@@ -103,3 +161,26 @@ SUBSCRIPTION_KEYS = frozenset(
 
 GROUP_STATES_KEY = "category-unsubscribe"
 """Where group opt-outs are kept among the properties: {channel: [group, …]}."""
+
+PREDEFINED_KEYS = SUBSCRIPTION_KEYS | frozenset(
+    {
+        NAME_KEY,
+        EMAIL_KEY,
+        PHONE_KEY,
+        "Gender",
+        "DOB",
+        "Employed",
+        "Education",
+        "Married",
+        "Age",
+        "Tz",
+        "Photo",
+        "Customer Type",
+        "identity",
+        "FBID",
+        "GPID",
+        GROUP_STATES_KEY,
+        "category-resubscribe",
+    }
+)
+"""Keys that are not custom properties and do not count towards their limit (server-api 3.5)."""

@@ -33,11 +33,15 @@ identities = sa.Table(
     sa.Column("account_id", sa.String(40), primary_key=True),
     sa.Column("kind", sa.String(8), primary_key=True),
     sa.Column("value", sa.String(1024), primary_key=True),
+    sa.Column("whole", sa.LargeBinary),
     sa.Column("profile_id", sa.BigInteger, nullable=False),
     sa.Column("added_at_ms", sa.BigInteger, nullable=False),
     sa.Index("ix_identities_profile", "account_id", "profile_id"),
 )
-"""An identity belongs to at most one profile of an account. kind: `model.IdentityKind`."""
+"""An identity belongs to at most one profile of an account. kind: `model.IdentityKind`.
+
+value   the text, or a hash of one that is too long for an index (`store.key_text`); then `whole` holds it in UTF-8
+"""
 
 devices = sa.Table(
     "devices",
@@ -55,14 +59,15 @@ tokens = sa.Table(
     "tokens",
     metadata,
     sa.Column("account_id", sa.String(40), primary_key=True),
-    sa.Column("token", sa.String(4096), primary_key=True),
+    sa.Column("token", sa.String(1824), primary_key=True),
+    sa.Column("whole", sa.LargeBinary),
     sa.Column("device_id", sa.String(1024), nullable=False),
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("keys", JsonBytes),
     sa.Column("added_at_ms", sa.BigInteger, nullable=False),
     sa.Index("ix_tokens_device", "account_id", "device_id"),
 )
-"""A push token belongs to one device: its latest owner wins (server-api 3.8)."""
+"""A push token belongs to one device: its latest owner wins (server-api 3.8). token, whole: as for identities."""
 
 activity = sa.Table(
     "profile_activity",
@@ -83,6 +88,7 @@ event_keys = sa.Table(
     sa.Column("profile_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("key_hash", sa.LargeBinary(16), primary_key=True),
     sa.Column("seen_at_ms", sa.BigInteger, nullable=False),
+    sa.Index("ix_event_keys_seen", "account_id", "seen_at_ms"),
 )
 """Ids that senders gave their events (`event_id`, `Charged ID`), for seven days."""
 
@@ -115,7 +121,12 @@ identity_log = sa.Table(
     sa.Index("ix_identity_log_profile", "account_id", "profile_id"),
     sa.Index("ix_identity_log_other", "account_id", "other_id"),
 )
-"""Every merge, switch, orphan, refused identity, demerge and undo, with what was before and after."""
+"""Every merge, switch, orphan, refused identity, demerge and undo, with what was before and after.
+
+kind           `history.LogKind`
+profile_id     whose record it was, or who took over; other_id: from whom
+before, after  `history.Picture`: exactly what changed, so that it can be put back
+"""
 
 event_moves = sa.Table(
     "event_moves",
@@ -126,6 +137,18 @@ event_moves = sa.Table(
     sa.Column("from_id", sa.BigInteger, nullable=False),
     sa.Column("to_id", sa.BigInteger, nullable=False),
     sa.Column("since_ms", sa.BigInteger, nullable=False),
+    sa.Column("undoes", sa.BigInteger, nullable=False),
     sa.Column("done_at_ms", sa.BigInteger),
+    sa.Index(
+        "ix_event_moves_waiting",
+        "account_id",
+        "move_id",
+        sqlite_where=sa.text("done_at_ms IS NULL"),
+        postgresql_where=sa.text("done_at_ms IS NULL"),
+    ),
 )
-"""Events to show under another profile (adopt, merge) or to take back (undo); done by the pipeline, in order."""
+"""Events to show under another profile (adopt, merge) or to take back (undo); done by the pipeline, in order.
+
+move_id   the `log_id` of the identity_log row that caused it
+undoes    the move whose copies an `undo` takes back; 0 for others
+"""

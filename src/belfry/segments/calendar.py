@@ -112,11 +112,11 @@ class Calendar:
 
     def first_ms(self, at: DayOrInstant) -> int:
         """The first instant of a day, or the instant itself."""
-        return self.day_start_ms(at) if isinstance(at, dt.date) else at
+        return self.day_start_ms(at) if isinstance(at, dt.date) else at.ms
 
     def last_ms(self, at: DayOrInstant) -> int:
         """The last instant of a day, or the instant itself."""
-        return self.day_end_ms(at) if isinstance(at, dt.date) else at
+        return self.day_end_ms(at) if isinstance(at, dt.date) else at.ms
 
 
 @functools.lru_cache(maxsize=256)

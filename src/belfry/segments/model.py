@@ -23,8 +23,15 @@ LAST_COUNT_MAX = 10_000
 YEARS = (1600, 2600)
 """Dates outside are refused."""
 
-DayOrInstant: TypeAlias = dt.date | int
-"""A local day, or an instant in epoch milliseconds."""
+
+class Instant(msgspec.Struct, frozen=True, order=True):
+    """A moment, in epoch milliseconds."""
+
+    ms: int
+
+
+DayOrInstant: TypeAlias = dt.date | Instant
+"""A local day, or a moment."""
 
 
 class RangeKind(enum.StrEnum):
@@ -115,7 +122,7 @@ class Cmp(enum.StrEnum):
     VGTE = "vgte"
 
 
-NEGATIVE = {
+NEGATIVE: dict[Cmp, Cmp] = {
     Cmp.NE: Cmp.EQ,
     Cmp.NOT_IN: Cmp.IN,
     Cmp.NOT_EXISTS: Cmp.EXISTS,

@@ -3,9 +3,10 @@
     event loops -> write queue -> writer thread: write, fsync, watermark, idempotency -> event loops
 
 After a write or an fsync that failed, the segment is left for good: cut back to its last durable byte and followed by
-a new file whose existence ends it (see `segment`). One moment stays open: if the disk takes a batch whole, fails its
-fsync, and then refuses the cut and the new file as well, and the process dies before the disk works again, the
-next start may find that batch. Its sender was told 503, so a retry with an Idempotency-Key is recognised.
+a new file whose existence ends it (see `segment`). One moment stays open, as no disk format can close it: a disk
+takes a batch whole, fails its fsync, then keeps neither the cut nor the new file, and power or process go before it
+works again. The next start may find that batch; its sender was told 503, and a retry with its Idempotency-Key
+is recognised.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import structlog
@@ -125,7 +127,7 @@ class FileLog:
         dropped = 0
         try:
             firsts = list_segments(self._files, self.folder)
-            for first, following in zip(firsts, firsts[1:], strict=False):
+            for first, following in pairwise(firsts):
                 header = header_of(self._files, self.folder, following)
                 if header.first - 1 > applied or header.created_at_ms > older_than_ms:
                     break

@@ -5,6 +5,7 @@ Tests put a layer here that forgets what was not synced, fails, stalls or writes
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ Buffer = bytes | memoryview
 
 BUFFERS_MAX = 1024
 """Most buffers in one vectored write: the kernel's IOV_MAX."""
+
+FOLDERS_SYNCED = 3
+"""Folders above a stream's whose entries are ours: all streams', the data folder, and where that lies."""
 
 
 class Files:
@@ -27,12 +31,16 @@ class Files:
             return []
 
     def make_folder(self, folder: Path) -> None:
-        """Make the folder and those above it; each is on disk before something is put into it."""
-        if folder.is_dir():
-            return
-        self.make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        self.sync_folder(folder.parent)
+        """Make the folder and those above it, and wait until their names are on disk.
+
+        The names of folders that exist are synced too: another part may have made them a moment ago.
+        """
+        missing = sum(not above.exists() for above in folder.parents)
+        folder.mkdir(parents=True, exist_ok=True)
+        for above in folder.parents[: max(missing + 1, FOLDERS_SYNCED)]:
+            # Not every folder far above may be opened; that one was not made by us.
+            with contextlib.suppress(PermissionError):
+                self.sync_folder(above)
 
     def open(self, path: Path, flags: int) -> int:
         return os.open(path, flags | os.O_CLOEXEC, 0o640)

@@ -65,7 +65,7 @@ class Frame(msgspec.Struct, frozen=True, gc=False):
     body: memoryview
 
 
-class BadFrame(Exception):  # noqa: N818 - named after what it is
+class BadFrame(Exception):
     """The bytes at this offset are not a whole, undamaged frame."""
 
     def __init__(self, offset: int, why: str) -> None:

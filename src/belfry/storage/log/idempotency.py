@@ -101,11 +101,11 @@ class IdempotencyIndex:
         self._lock = threading.Lock()
         self._pending: dict[_Key, Remembered] = {}
         self._pending_bytes = 0
-        self._position = 0
         self._lag_bytes = 0
         self._purged_at_ms: int | None = None
         file.parent.mkdir(parents=True, exist_ok=True)
         self._writer = _open(file)
+        self._position: int = self._writer.execute("SELECT position FROM indexed").fetchone()[0]
         self._reader = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
         self._writer_lock = threading.Lock()
         self._reader_lock = threading.Lock()
@@ -145,9 +145,8 @@ class IdempotencyIndex:
 
     def catch_up(self, log: LogReader) -> int:
         """Read what the file has not seen from the log; the number of entries read. Raises LogUnavailable."""
-        indexed: int = self._writer.execute("SELECT position FROM indexed").fetchone()[0]
-        if indexed > log.end():
-            indexed = 0
+        # A position behind the log's end is that of another log: begin at the oldest entry.
+        indexed = self._position if self._position <= log.end() else 0
         after = max(indexed, log.first() - 1)
         count = 0
         while batch := log.read(after, bytes_max=CATCH_UP_BYTES):
@@ -200,7 +199,7 @@ class IdempotencyIndex:
                 self.flush()
                 pause_s = GATHER_S
             except sqlite3.Error as error:
-                _logger.error("idempotency.flush_failed", error=str(error))  # noqa: TRY400 - a full disk, not a bug
+                _logger.error("idempotency.flush_failed", error=str(error))
                 self._due.set()
                 pause_s = RETRY_S
             self._closing.wait(pause_s)

@@ -62,12 +62,15 @@ class FileLogReader:
         try:
             return self._look().position
         except OSError as error:
-            raise LogUnavailable(f"the log in {self._folder} cannot be read: {error}") from error
+            raise self._unreadable(error) from error
 
     def first(self) -> int:
-        """The position of the oldest entry that is kept; `end() + 1` if there is none."""
-        firsts = list_segments(self._files, self._folder)
-        return min(firsts[0], self.end() + 1) if firsts else self.end() + 1
+        """The position of the oldest entry that is kept; `end() + 1` if there is none. Raises LogUnavailable."""
+        try:
+            firsts = list_segments(self._files, self._folder)
+            return min([*firsts[:1], self._look().position + 1])
+        except OSError as error:
+            raise self._unreadable(error) from error
 
     def read(self, after: int, *, bytes_max: int, entries_max: int = 10_000) -> list[Stored]:
         """See `LogReader.read`."""
@@ -79,7 +82,7 @@ class FileLogReader:
             problem: LogUnavailable = self._dropped(after)
             problem.__cause__ = error
         except OSError as error:
-            problem = LogUnavailable(f"the log in {self._folder} cannot be read: {error}")
+            problem = self._unreadable(error)
             problem.__cause__ = error
         except LogUnavailable as error:
             problem = error
@@ -210,6 +213,9 @@ class FileLogReader:
             self._mark_fd = self._files.open(self._folder / WATERMARK_NAME, os.O_RDONLY)
         self._mark = read_watermark(self._files, self._mark_fd) or self._mark
         return self._mark
+
+    def _unreadable(self, error: OSError) -> LogUnavailable:
+        return LogUnavailable(f"the log in {self._folder} cannot be read: {error}")
 
     def _dropped(self, after: int) -> LogDropped:
         firsts = list_segments(self._files, self._folder)

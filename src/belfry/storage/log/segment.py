@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from belfry.storage.log.files import Buffer, Files, write_all
+from belfry.storage.log.frames import PREFIX_BYTES
 from belfry.storage.log.model import LogDamaged
 
 _MAGIC = b"BFLOG001"
@@ -59,8 +60,11 @@ class Segment:
         self.end = end
 
     def cut_back(self) -> None:
-        """Take away what was written behind `end`."""
-        self._files.truncate(self._fd, self.end)
+        """Take away what was written behind `end`, or at least make it no batch. Raises OSError if neither works."""
+        try:
+            self._files.truncate(self._fd, self.end)
+        except OSError:
+            write_all(self._files, self._fd, [bytes(PREFIX_BYTES)], self.end)
         self._files.sync(self._fd)
 
     def close(self) -> None:

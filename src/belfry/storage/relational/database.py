@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
+
+from belfry.storage.relational.errors import StoreBusy, store_error
+from belfry.storage.relational.turns import Turns
 
 _T = TypeVar("_T")
 
@@ -23,7 +26,10 @@ metadata = sa.MetaData(
 )
 """All tables. The key of each begins with the account, so that no query can forget it."""
 
-SQLITE_BUSY_MS = 15_000
+WAIT_S = 15.0
+"""How long a transaction waits for others before it gives up."""
+CONNECT_WAIT_S = 5
+CONNECTIONS_MAX = 16
 CHUNK_ROWS = 500
 """Values per IN list or multi-row statement: below every engine's limit of bound parameters."""
 
@@ -41,46 +47,86 @@ class JsonBytes(sa.types.TypeDecorator[Any]):
         return None if value is None else msgspec.json.decode(value)
 
 
+_POSTGRES_READ: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
 class Database:
     """Connections to one relational store.
 
     dsn      `sqlite:///path/to/file.db` or `postgresql://user@host/name`
-    Writers of one SQLite file take turns inside this process by a lock (fair, no polling) and between
-    processes by SQLite's own (at most 15 s). Every commit is on disk when `begin` returns.
+    Writers of one SQLite file take turns, in the order of asking, threads and processes alike (`turns.py`).
+    Every commit is on disk when `begin` returns. Raises StoreBusy if others held the store for over `wait_s`,
+    StoreUnavailable if it cannot be reached or written; then nothing of the transaction was kept.
     """
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, wait_s: float = WAIT_S) -> None:
         self.dsn = dsn
         self.is_sqlite = dsn.startswith("sqlite:")
-        self._write_lock: contextlib.AbstractContextManager[Any] = (
-            threading.Lock() if self.is_sqlite else contextlib.nullcontext()
-        )
+        self._turns: Turns | None = None
         if self.is_sqlite:
             self.engine = sa.create_engine(
-                dsn, connect_args={"timeout": SQLITE_BUSY_MS / 1000, "check_same_thread": False}, pool_size=16
+                dsn, connect_args={"timeout": wait_s, "check_same_thread": False}, pool_size=CONNECTIONS_MAX
             )
             sa.event.listen(self.engine, "connect", _on_sqlite_connect)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
+            if self.engine.url.database not in (None, "", ":memory:"):
+                self._turns = Turns(Path(str(self.engine.url.database)), wait_s)
         else:
-            url = dsn.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
-            self.engine = sa.create_engine(url, pool_size=16, pool_pre_ping=True)
+            self.engine = sa.create_engine(
+                _psycopg_url(dsn),
+                pool_size=CONNECTIONS_MAX,
+                pool_pre_ping=True,
+                pool_timeout=wait_s,
+                connect_args={"connect_timeout": CONNECT_WAIT_S, "options": f"-c lock_timeout={int(wait_s * 1000)}"},
+            )
+        sa.event.listen(self.engine, "handle_error", _on_error)
 
     @contextlib.contextmanager
     def begin(self) -> Iterator[sa.Connection]:
         """A transaction that may write; committed on leaving, rolled back on an error."""
-        with self._write_lock, self.engine.connect() as connection:
-            connection = connection.execution_options(belfry_write=True)
-            with connection.begin():
-                yield connection
+        with self.maintenance() as connection, connection.begin():
+            yield connection
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """One consistent view for reading."""
-        with self.engine.connect() as connection:
-            yield connection
+        """One consistent view for reading: all statements inside see the same moment."""
+        with self._connection() as connection:
+            yield connection if self.is_sqlite else connection.execution_options(**_POSTGRES_READ)
+
+    @contextlib.contextmanager
+    def maintenance(self) -> Iterator[sa.Connection]:
+        """A connection whose user begins and commits as often as needed, while nobody else writes to SQLite."""
+        with self._turn(), self._connection() as connection:
+            yield connection.execution_options(belfry_write=True)
 
     def close(self) -> None:
         self.engine.dispose()
+        if self._turns is not None:
+            self._turns.close()
+
+    def _turn(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._turns is None else self._turns.take()
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sa.Connection]:
+        try:
+            connection = self.engine.connect()
+        except sa.exc.TimeoutError as error:
+            raise StoreBusy(f"no connection to the relational store was free: {error}") from error
+        with connection:
+            yield connection
+
+
+def _psycopg_url(dsn: str) -> str:
+    return dsn.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def _on_error(context: sa.engine.ExceptionContext) -> None:
+    if context.is_pre_ping:
+        return  # the pool replaces the connection
+    error = store_error(context.original_exception)
+    if error is not None:
+        raise error from context.original_exception
 
 
 def _on_sqlite_connect(connection: Any, _record: Any) -> None:
@@ -127,15 +173,16 @@ def upsert(table: sa.Table, connection: sa.Connection, *, update: Sequence[str] 
     )
 
 
-def bulk(connection: sa.Connection, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+def bulk(connection: sa.Connection, statement: sa.Executable, rows: Sequence[Mapping[str, Any]]) -> int:
     """Run one INSERT, UPDATE or DELETE for many rows through the driver's `executemany`.
 
     rows     parameter values by name, already in the driver's types (bytes for JsonBytes columns); all with
              the same keys. An INSERT gets exactly these columns.
+    returns  how many rows were inserted, updated or deleted; those that a conflict clause left alone not counted
     Skips SQLAlchemy's per-row processing, which costs more than SQLite's own work.
     """
     if not rows:
-        return
+        return 0
     names = list(rows[0])
     if isinstance(statement, Insert):
         compiled = statement.compile(dialect=connection.dialect, column_keys=names)
@@ -143,6 +190,5 @@ def bulk(connection: sa.Connection, statement: sa.Executable, rows: Sequence[Map
         compiled = cast("Any", statement).compile(dialect=connection.dialect)
     order = compiled.positiontup
     if order is None:
-        connection.exec_driver_sql(str(compiled), [dict(row) for row in rows])
-        return
-    connection.exec_driver_sql(str(compiled), [tuple(row[name] for name in order) for row in rows])
+        return connection.exec_driver_sql(str(compiled), [dict(row) for row in rows]).rowcount
+    return connection.exec_driver_sql(str(compiled), [tuple(row[name] for name in order) for row in rows]).rowcount

@@ -1,0 +1,173 @@
+"""The whole edge in one process: real log, real stores, every route; the pipeline is driven by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from belfry.accounts.actions import Accounts, Passcodes
+from belfry.accounts.directory import Directory
+from belfry.accounts.hashing import PasscodeHasher
+from belfry.clock import ManualClock
+from belfry.config import Settings
+from belfry.edge import application
+from belfry.edge.acceptance import Acceptance
+from belfry.edge.health import Health
+from belfry.edge.remembered import RememberedAnswers
+from belfry.edge.repeatable import Repeatable
+from belfry.edge.services import Services
+from belfry.edge.threads import Threads
+from belfry.error_stream.actions import ErrorStream
+from belfry.ids import AccountId, SequentialIds
+from belfry.intake import PartnerPolicy, UploadLimits
+from belfry.management_api import application as management
+from belfry.management_api.bridge import Bridge
+from belfry.observability.metrics import EdgeMetrics
+from belfry.pipeline.apply import BlockApplier
+from belfry.pipeline.loop import Pipeline
+from belfry.pipeline.operations import Operations
+from belfry.profiles.actions import Profiles
+from belfry.server_api import routes as server_api
+from belfry.storage.columnar import Columnar
+from belfry.storage.log import IdempotencyIndex, open_log, open_reader
+from belfry.storage.relational import Database
+from support.asgi import Reply, call
+
+
+class EdgeWorld:
+    """Two accounts, `shop` and `other`, each with a passcode for everything."""
+
+    def __init__(self, folder: Path, database: Database, columnar: Columnar, clock: ManualClock) -> None:
+        ids = SequentialIds()
+        self.clock = clock
+        self.database = database
+        self.settings = Settings(data_dir=str(folder), log_free_bytes_min=0, slot_wait_ms=2000)
+        hasher = PasscodeHasher(b"s" * 32)
+        self.accounts = Accounts(database, clock, ids, region="eu1")
+        self._passcodes = Passcodes(database, clock, ids, hasher)
+        self.directory = Directory(database, hasher, clock)
+        self.shop = AccountId(self.accounts.create("Shop", account_id="SHO-P00-0001").account_id)
+        self.other = AccountId(self.accounts.create("Other", account_id="OTH-ER0-0002").account_id)
+        self.secrets = {account: self.passcode(account) for account in (self.shop, self.other)}
+        self.metrics = EdgeMetrics()
+        self.index = IdempotencyIndex(folder / "idempotency.db", hours=24, clock=clock)
+        self.log = open_log(self.settings, clock=clock, ids=ids, on_durable=self.index.on_durable)
+        self.lookups = Threads("lookups", workers=4, waiting_max=64)
+        self.queries = Threads("queries", workers=4, waiting_max=64)
+        self.services = self._services(database, columnar, clock, ids)
+        self.management = management.build(self.services)
+        repeatable = Repeatable(RememberedAnswers(database, clock, hours=24), self.lookups)
+        self.routes = (
+            *Health({"log": lambda: True}, self.metrics).routes(),
+            *server_api.build(self.services),
+            *Bridge(self.management, repeatable).routes(),
+        )
+        self.gate = application.build(
+            self.routes,
+            directory=self.directory,
+            metrics=self.metrics,
+            settings=self.settings,
+            clock=clock,
+            ids=ids,
+            version="0",
+            management_document=management.openapi_of(self.management),
+        )
+        self.pipeline = self._pipeline(database, columnar)
+
+    def _services(self, database: Database, columnar: Columnar, clock: ManualClock, ids: SequentialIds) -> Services:
+        profiles = Profiles(database)
+        acceptance = Acceptance(
+            log=self.log,
+            limits=UploadLimits(),
+            threads=self.lookups,
+            metrics=self.metrics,
+            ids=ids,
+            partners=lambda _account: PartnerPolicy(),
+            discarded=lambda _account: frozenset(),
+            known_device=profiles.is_known_device,
+        )
+        return Services(
+            settings=self.settings,
+            clock=clock,
+            ids=ids,
+            acceptance=acceptance,
+            index=self.index,
+            upload_limits=UploadLimits(),
+            lookups=self.lookups,
+            queries=self.queries,
+            profiles=profiles,
+            operations=Operations(database),
+            errors=ErrorStream(database, columnar, clock, ids),
+        )
+
+    def _pipeline(self, database: Database, columnar: Columnar) -> Pipeline:
+        applier = BlockApplier(
+            database=database,
+            columnar=columnar,
+            accounts=self.directory.account,
+            partners=lambda _account: PartnerPolicy(),
+            clock=self.clock,
+            profiles_cached_max=1000,
+        )
+        return Pipeline(
+            reader=open_reader(self.settings.path("log")),
+            stream=0,
+            database=database,
+            columnar=columnar,
+            applier=applier,
+            clock=self.clock,
+            settings=self.settings,
+        )
+
+    def passcode(self, account: AccountId, **options: Any) -> str:
+        """A new passcode's secret, known to the edge."""
+        secret = self._passcodes.create(account, "backend", **options).secret
+        self.directory.refresh()
+        return secret
+
+    def apply(self) -> None:
+        """Bring everything that is in the log into the stores."""
+        while self.pipeline.step() is not None:
+            pass
+
+    async def call(
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        *,
+        account: AccountId | None = None,
+        secret: str | None = None,
+        headers: Mapping[str, str] = {},
+    ) -> Reply:
+        """One request of `shop`, or of another account; a body that is not bytes goes as JSON."""
+        account = account or self.shop
+        credentials = {
+            "X-CleverTap-Account-Id": account,
+            "X-CleverTap-Passcode": secret or self.secrets[account],
+        }
+        raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        return await call(self.gate, method, target, raw, {**credentials, **headers})
+
+    async def call_and_apply(self, method: str, target: str, body: Any, **options: Any) -> Reply:
+        """A request that waits for the pipeline, with the pipeline at work."""
+        asked = asyncio.create_task(self.call(method, target, body, **options))
+        while not asked.done():
+            await asyncio.to_thread(self.apply)
+            await asyncio.sleep(0.01)
+        return await asked
+
+    async def upload(self, *records: dict[str, Any], account: AccountId | None = None) -> None:
+        """Upload and apply."""
+        reply = await self.call("POST", "/1/upload", {"d": list(records)}, account=account)
+        assert reply.status == 200, reply.body
+        await asyncio.to_thread(self.apply)
+
+    def close(self) -> None:
+        self.log.close()
+        self.index.close()
+        self.lookups.close()
+        self.queries.close()
