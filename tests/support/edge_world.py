@@ -21,8 +21,11 @@ from belfry.edge.repeatable import Repeatable
 from belfry.edge.services import Services
 from belfry.edge.threads import Threads
 from belfry.error_stream.actions import ErrorStream
+from belfry.events.schema import read_schema
 from belfry.ids import AccountId, SequentialIds
 from belfry.intake import PartnerPolicy, UploadLimits
+from belfry.main.sending import build_campaigns
+from belfry.main.stores import Installation
 from belfry.management_api import application as management
 from belfry.management_api.bridge import Bridge
 from belfry.observability.metrics import EdgeMetrics
@@ -30,6 +33,7 @@ from belfry.pipeline.apply import BlockApplier
 from belfry.pipeline.loop import Pipeline
 from belfry.pipeline.operations import Operations
 from belfry.profiles.actions import Profiles
+from belfry.segments.exports import Exports
 from belfry.server_api import routes as server_api
 from belfry.storage.columnar import Columnar
 from belfry.storage.log import IdempotencyIndex, open_log, open_reader
@@ -57,6 +61,10 @@ class EdgeWorld:
         self.log = open_log(self.settings, clock=clock, ids=ids, on_durable=self.index.on_durable)
         self.lookups = Threads("lookups", workers=4, waiting_max=64)
         self.queries = Threads("queries", workers=4, waiting_max=64)
+        self.exporting = Threads("exports", workers=2, waiting_max=64)
+        self.here = Installation(
+            settings=self.settings, clock=clock, ids=ids, database=database, columnar=columnar, secret=b"s" * 32
+        )
         self.services = self._services(database, columnar, clock, ids)
         self.management = management.build(self.services)
         repeatable = Repeatable(RememberedAnswers(database, clock, hours=24), self.lookups)
@@ -89,6 +97,7 @@ class EdgeWorld:
             discarded=lambda _account: frozenset(),
             known_device=profiles.is_known_device,
         )
+        parts = build_campaigns(self.here)
         return Services(
             settings=self.settings,
             clock=clock,
@@ -98,7 +107,13 @@ class EdgeWorld:
             upload_limits=UploadLimits(),
             lookups=self.lookups,
             queries=self.queries,
+            exporting=self.exporting,
             profiles=profiles,
+            segments=parts.segments,
+            exports=Exports(database, columnar, clock, ids, self.here.secret),
+            campaigns=parts.campaigns,
+            explain=parts.explain,
+            event_names=lambda account: {event.name: event.shown_as for event in read_schema(database, account)[0]},
             operations=Operations(database),
             errors=ErrorStream(database, columnar, clock, ids),
         )
@@ -171,3 +186,4 @@ class EdgeWorld:
         self.index.close()
         self.lookups.close()
         self.queries.close()
+        self.exporting.close()

@@ -23,7 +23,7 @@ NEGATED = {
     "vne": "veq",
 }
 MISSING_MATCHES = {"ne", "not_in", "contains_none", "vne", "not_exists"}
-UTC = dt.timezone.utc
+UTC = dt.UTC
 
 
 @dataclass
@@ -304,9 +304,8 @@ def look_up(props: dict[str, Any], path: str) -> Any:
         found = [value for value in found if value is not None]
         return Several(found) if found else None
     value: Any = props
-    for part in path.split("."):
-        # Upload removes these from keys, so a rule that names them means the key without.
-        part = "".join(character for character in part if character not in "%><!|&:;$'\"\\#")
+    # Upload removes these from keys, so a rule that names them means the key without.
+    for part in "".join(character for character in path if character not in "%><!|&:;$'\"\\#").split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
 

@@ -10,10 +10,10 @@ import random
 from typing import Any
 
 from hypothesis import strategies as st
-from support.segment_oracle import Happened, Person, World
 
 from belfry.events.names import fold
 from belfry.storage.columnar import Columnar
+from support.segment_oracle import Happened, Person, World
 
 ZONES = ["UTC", "Europe/Lisbon", "America/New_York", "Asia/Kolkata", "America/Havana", "Pacific/Apia", "Africa/Cairo"]
 MOMENTS = [
@@ -110,7 +110,7 @@ def _date(rng: random.Random, as_of_ms: int, days: int) -> str:
     year_back = rng.randint(0, days // 365) * 365.2425
     at = as_of_ms // 1000 + rng.randint(-3, 3) * 86_400 - int(year_back * 86_400)
     if rng.random() < 0.15:
-        at = int(dt.datetime(rng.choice([1984, 2000, 2008]), 2, 29, tzinfo=dt.timezone.utc).timestamp())
+        at = int(dt.datetime(rng.choice([1984, 2000, 2008]), 2, 29, tzinfo=dt.UTC).timestamp())
     return f"$D_{at - at % 86_400 if rng.random() < 0.5 else at}"
 
 
@@ -157,7 +157,7 @@ def _snapshot(account_id: str, person: Person, version: int) -> dict[str, Any]:
 
 
 def _row(account_id: str, event: Happened) -> dict[str, Any]:
-    at = dt.datetime.fromtimestamp(event.ts_ms // 1000, dt.timezone.utc)
+    at = dt.datetime.fromtimestamp(event.ts_ms // 1000, dt.UTC)
     return {
         "account_id": account_id,
         "name": event.name,
@@ -193,8 +193,8 @@ def _case(cmp: str, values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[st
 
 _scalars = st.one_of(_texts, _numbers, st.booleans(), st.just("$D_0"))
 _pairs = st.one_of(
-    st.tuples(_numbers, _numbers).map(lambda p: sorted(p)),
-    st.tuples(_days, _days).map(lambda p: sorted(p)),
+    st.tuples(_numbers, _numbers).map(sorted),
+    st.tuples(_days, _days).map(sorted),
 )
 _positive = st.one_of(
     _case("eq", _scalars),

@@ -50,7 +50,7 @@ class DataThread:
             accounts=self.accounts.get,
             partners=lambda _: PartnerPolicy(),
             clock=self.clock,
-            profiles_cached_max=10_000,
+            profiles_cached_max=self.settings.profiles_cached_max,
         )
         return Pipeline(
             reader=open_reader(self.folder / "log"),

@@ -56,6 +56,7 @@ class Directory:
         self._hasher = hasher
         self._clock = clock
         self._view = _View()
+        self._refreshing = threading.Lock()
         self._uses: dict[tuple[AccountId, str], int] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -90,6 +91,10 @@ class Directory:
 
     def refresh(self) -> bool:
         """Read what changed; True if anything did. Raises what the store raises; the copy stays as it was."""
+        with self._refreshing:  # two at once could put an older copy over a newer one
+            return self._refresh()
+
+    def _refresh(self) -> bool:
         seen = self._view.revision
         with self._database.read() as connection:
             revision = store.revision(connection)

@@ -57,19 +57,17 @@ class CampaignStore:
         campaign_id = CampaignId(now_ms // 1000)
         while True:
             sealed = self._seal.close(encode_definition(definition), account_id, campaign_id)
-            added = connection.execute(
-                upsert(campaigns, connection, update=()).values(
-                    account_id=account_id,
-                    campaign_id=campaign_id,
-                    name=definition.name,
-                    channel=CHANNEL,
-                    state=CampaignState.DRAFT,
-                    definition=sealed,
-                    created_at_ms=now_ms,
-                    updated_at_ms=now_ms,
-                )
+            draft = upsert(campaigns, connection, update=()).values(
+                account_id=account_id,
+                campaign_id=campaign_id,
+                name=definition.name,
+                channel=CHANNEL,
+                state=CampaignState.DRAFT,
+                definition=sealed,
+                created_at_ms=now_ms,
+                updated_at_ms=now_ms,
             )
-            if added.rowcount:
+            if connection.execute(draft.returning(campaigns.c.campaign_id)).first() is not None:
                 return campaign_id
             campaign_id = CampaignId(campaign_id + 1)
 

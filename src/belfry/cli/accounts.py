@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 import typer
 
-from belfry import main as composition
 from belfry.accounts.model import Account
 from belfry.cli.options import Config, DataDir, Json, settings_from
 from belfry.ids import AccountId
+from belfry.main import administration
 
 app = typer.Typer(
     help="Accounts: one for each project (an app, its test copy), with data of its own.", no_args_is_help=True
@@ -30,7 +30,7 @@ def create(
     config: Config = None,
 ) -> None:
     """Create an account and its first passcode. The passcode is shown once, here."""
-    with composition.administration(settings_from(config, data_dir=data_dir)) as admin:
+    with administration(settings_from(config, data_dir=data_dir)) as admin:
         account = admin.accounts.create(name, account_id=account_id, timezone=timezone)
         issued = admin.passcodes.create(account.account_id, "first", creator="belfry accounts create")
     if as_json:
@@ -43,7 +43,7 @@ def create(
 @app.command("list")
 def list_(*, as_json: Json = False, data_dir: DataDir = None, config: Config = None) -> None:
     """List all accounts."""
-    with composition.administration(settings_from(config, data_dir=data_dir)) as admin:
+    with administration(settings_from(config, data_dir=data_dir)) as admin:
         found = admin.accounts.list_accounts()
     if as_json:
         typer.echo(msgspec.json.encode([_plain(account) for account in found]).decode())
@@ -63,7 +63,7 @@ def show(
     config: Config = None,
 ) -> None:
     """Show one account with its settings and passcodes (without their secrets)."""
-    with composition.administration(settings_from(config, data_dir=data_dir)) as admin:
+    with administration(settings_from(config, data_dir=data_dir)) as admin:
         account = admin.accounts.show(AccountId(account_id))
         codes = admin.passcodes.list_passcodes(account.account_id)
     plain = {**_plain(account), "settings": account.settings, "passcodes": codes}

@@ -8,11 +8,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from belfry import main as composition
 from belfry.accounts.model import Issued, Passcode, Scope
 from belfry.cli.options import Config, DataDir, Json, settings_from
 from belfry.errors import BadRequest
 from belfry.ids import AccountId
+from belfry.main import administration
 
 app = typer.Typer(help="Passcodes: secrets for the server API, one for each integration.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ def create(
 ) -> None:
     """Create a passcode. Its secret is shown once, here."""
     scopes = [_scope(text) for text in scope or [Scope.ALL.value]]
-    with composition.administration(settings_from(config, data_dir=data_dir)) as admin:
+    with administration(settings_from(config, data_dir=data_dir)) as admin:
         expires = None if days is None else admin.clock.now_ms() + days * 86_400_000
         issued = admin.passcodes.create(
             AccountId(account_id),
@@ -56,7 +56,7 @@ def list_(
     account_id: AccountArgument, *, as_json: Json = False, data_dir: DataDir = None, config: Config = None
 ) -> None:
     """List an account's passcodes, without their secrets."""
-    with composition.administration(settings_from(config, data_dir=data_dir)) as admin:
+    with administration(settings_from(config, data_dir=data_dir)) as admin:
         found = admin.passcodes.list_passcodes(AccountId(account_id))
         now_ms = admin.clock.now_ms()
     if as_json:
@@ -79,7 +79,7 @@ def rotate(
     config: Config = None,
 ) -> None:
     """Give a passcode a new secret; the old one stays good for a while."""
-    with composition.administration(settings_from(config, data_dir=data_dir)) as admin:
+    with administration(settings_from(config, data_dir=data_dir)) as admin:
         issued = admin.passcodes.rotate(AccountId(account_id), passcode_id, overlap_ms=overlap_hours * 3_600_000)
     _show_secret(issued, as_json=as_json)
 
@@ -89,7 +89,7 @@ def revoke(
     account_id: AccountArgument, passcode_id: PasscodeArgument, data_dir: DataDir = None, config: Config = None
 ) -> None:
     """Make a passcode worthless, everywhere within a second."""
-    with composition.administration(settings_from(config, data_dir=data_dir)) as admin:
+    with administration(settings_from(config, data_dir=data_dir)) as admin:
         code = admin.passcodes.revoke(AccountId(account_id), passcode_id)
     typer.echo(f"{code.passcode_id} ({code.name}) is revoked")
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
+from typer._click import core as click
+from typer.core import TyperGroup
 
 from belfry import config
 
@@ -48,7 +49,7 @@ def _commands_page(root: click.Command) -> str:
 
 
 def _walk(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    if not isinstance(command, click.Group):
+    if not isinstance(command, TyperGroup):
         if not command.hidden:
             yield path, command
         return

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from belfry import main as composition
 from belfry.cli.options import Config, DataDir, settings_from
+from belfry.main import serve_all, serve_role
 
 
 class RoleName(enum.StrEnum):
@@ -35,6 +35,6 @@ def serve(
     """
     settings = settings_from(config, data_dir=data_dir, host=host, port=port)
     if role is None:
-        composition.serve_all(settings)
+        serve_all(settings)
     else:
-        composition.serve_role(settings, role.value)
+        serve_role(settings, role.value)

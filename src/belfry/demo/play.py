@@ -169,7 +169,7 @@ def _who_launched(server: _Server, now_s: int) -> set[str]:
         "to": int(time.strftime("%Y%m%d", time.gmtime(now_s))),
     }
     cursor = server.request("POST", "/1/profiles.json?batch_size=500", query)[1].get("cursor")
-    found = set()
+    found: set[str] = set()
     while cursor:
         page = server.request("GET", f"/1/profiles.json?cursor={cursor}")[1]
         found.update(record["identity"] for record in page.get("records", []))

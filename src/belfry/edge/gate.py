@@ -54,7 +54,7 @@ class Gate:
         ids: Ids,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        self._table = table
+        self.table = table
         self._directory = directory
         self._metrics = metrics
         self._settings = settings
@@ -92,7 +92,7 @@ class Gate:
         if cors.is_preflight(visit.method, visit.headers) and self._may_preflight(visit):
             await visit.send(cors.preflight(visit.headers))
             return
-        match = self._table.find(visit.path)
+        match = self.table.find(visit.path)
         if match is not None and match.is_public:
             route = self._route(visit, match)
             await visit.send(await route.handler(await self._request(visit, route)))
@@ -127,7 +127,7 @@ class Gate:
     def _route(self, visit: Visit, match: Match | None) -> Route:
         """The route of path and method. Raises NotFound, with the path that was probably meant, or MethodNotAllowed."""
         if match is None:
-            near = self._table.hint(visit.path)
+            near = self.table.hint(visit.path)
             raise NotFound("Path not found" if near is None else f"Path not found. Did you mean {near}")
         route = match.routes.get(visit.method)
         if route is None:

@@ -217,3 +217,12 @@ def read_schema(database: Database, account_id: AccountId) -> tuple[Sequence[Eve
         [EventSchema(r.name, r.shown_as, r.state, r.is_system, r.first_seen_ms, r.last_seen_ms) for r in events],
         [PropertySchema(r.owner, r.property, r.type, r.first_seen_ms, r.last_seen_ms) for r in properties],
     )
+
+
+def known_names(database: Database, account_id: AccountId) -> dict[str, str]:
+    """The event names that an account has seen: folded → as shown."""
+    statement = sa.select(tables.event_schema.c.name, tables.event_schema.c.shown_as).where(
+        tables.event_schema.c.account_id == account_id
+    )
+    with database.read() as connection:
+        return {row.name: row.shown_as for row in connection.execute(statement)}

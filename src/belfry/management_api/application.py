@@ -10,15 +10,20 @@ from litestar.openapi.config import OpenAPIConfig
 
 from belfry.edge.services import Services
 from belfry.management_api.bridge import accepted_of, keep_failure
+from belfry.management_api.campaigns import CampaignsController, ExplainController
 from belfry.management_api.error_records import ErrorsController
 from belfry.management_api.operations import OperationsController
 from belfry.management_api.profiles import ProfilesController
+from belfry.management_api.segments import SegmentsController
 from belfry.management_api.whoami import WhoamiController
 
 CONTROLLERS = (
+    CampaignsController,
     ErrorsController,
+    ExplainController,
     OperationsController,
     ProfilesController,
+    SegmentsController,
     WhoamiController,
 )
 

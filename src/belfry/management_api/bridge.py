@@ -12,13 +12,16 @@ from typing import Any
 from litestar import Litestar
 from litestar import Request as LitestarRequest
 from litestar import Response as LitestarResponse
+from litestar.di import NamedDependency
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import SkipValidation
 from litestar.routes import HTTPRoute
 
 from belfry.edge.exchange import Answer, Request
 from belfry.edge.repeatable import Repeatable
 from belfry.edge.routes import Access, Route, Undeclared
+from belfry.edge.services import Services
 from belfry.errors import BadRequest, CallerError, NotFound
 
 ACCEPTED = "belfry.accepted"
@@ -26,6 +29,11 @@ ACCEPTED = "belfry.accepted"
 FAILED = "belfry.failed"
 ACCESS = "access"
 """Key of a handler's `opt` that holds its `Access`."""
+
+Accepted = NamedDependency[SkipValidation[Request]]
+"""How a handler asks for the request that the gate admitted."""
+Uses = NamedDependency[SkipValidation[Services]]
+"""How a handler asks for what it may use."""
 
 AnyRequest = LitestarRequest[Any, Any, Any]  # Litestar's own parameters: user, auth, state; unused here
 
@@ -128,6 +136,9 @@ def _as_ours(error: Exception) -> Exception:
         case HTTPException(status_code=404):
             return NotFound("Path not found")
         case HTTPException(status_code=status) if status < 500:
+            return BadRequest("Malformed request")
+        case RecursionError():
+            # The JSON decoder's, for a body that is nested too deep: Litestar does not expect it.
             return BadRequest("Malformed request")
         case _:
             return error

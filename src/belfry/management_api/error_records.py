@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 from litestar import Controller, get, post
-from litestar.params import Parameter
+from litestar.params import FromQuery, JSONBody
 
 from belfry.accounts.model import Scope
-from belfry.edge.exchange import Request
 from belfry.edge.routes import Access
-from belfry.edge.services import Services
 from belfry.error_stream.actions import ErrorGroup, ErrorView, GroupKey
-from belfry.management_api.bridge import declared
-from belfry.management_api.wire import PAGE_ITEMS_MAX, Page, key_of, page_of
+from belfry.management_api.bridge import Accepted, Uses, declared
+from belfry.management_api.wire import PAGE_ITEMS, PAGE_ITEMS_MAX, CursorText, Limit, Page, key_of, page_of
 
 UPLOADS_MAX = 100
 """Uploads of up to 1000 records that one replay call sends; call again while `remaining` is true."""
 
-Limit = Annotated[int, Parameter(ge=1, le=PAGE_ITEMS_MAX, description="Items on a page")]
-Cursor = Annotated[str | None, Parameter(description="`next_cursor` of the page before")]
 READ = declared(Access((Scope.ERRORS_READ,)))
+
+
+class ErrorRecordView(msgspec.Struct, frozen=True):
+    """One record in the error stream. `id`: hex digits, its place in the log."""
+
+    id: str
+    kind: str
+    source: str
+    subject: str
+    severity: str
+    code: int
+    detail: str
+    request_id: str
+    record: str
+    received_at_ms: int
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,21 +61,21 @@ class ErrorsController(Controller):
     tags = ("error stream",)
 
     @get(opt=READ, summary="Groups of records that were refused, dropped or changed; the latest first")
-    async def groups(self, accepted: Request, services: Services, limit: Limit = PAGE_ITEMS_MAX) -> Page[ErrorGroup]:
+    async def groups(self, accepted: Accepted, services: Uses, limit: Limit = PAGE_ITEMS_MAX) -> Page[ErrorGroup]:
         return Page(await services.queries.run(services.errors.groups, accepted.account_id, limit=limit))
 
     @get("/records", opt=READ, summary="Records of one group with their original bytes, in the order of acceptance")
     async def records(
         self,
         *,
-        accepted: Request,
-        services: Services,
-        kind: str,
-        source: str,
-        subject: str,
-        limit: Limit = 50,
-        cursor: Cursor = None,
-    ) -> Page[ErrorView]:
+        accepted: Accepted,
+        services: Uses,
+        kind: FromQuery[str],
+        source: FromQuery[str],
+        subject: FromQuery[str],
+        limit: Limit = PAGE_ITEMS,
+        cursor: CursorText = None,
+    ) -> Page[ErrorRecordView]:
         found = await services.queries.run(
             services.errors.records,
             accepted.account_id,
@@ -74,7 +83,7 @@ class ErrorsController(Controller):
             after=key_of(cursor) or 0,
             limit=limit + 1,
         )
-        return page_of(found, [view.id for view in found], limit)
+        return page_of([_view(view) for view in found], [view.id for view in found], limit)
 
     @post(
         "/replay",
@@ -83,7 +92,7 @@ class ErrorsController(Controller):
         summary="Send a group's refused records in again, after what was wrong with them was put right",
         description="Through the same door as an upload. Records that were accepted with a remark are not sent again.",
     )
-    async def replay(self, accepted: Request, services: Services, data: ReplayRequest) -> Replayed:
+    async def replay(self, accepted: Accepted, services: Uses, data: JSONBody[ReplayRequest]) -> Replayed:
         group = GroupKey(data.kind, data.source, data.subject)
         account_id = accepted.account_id
         sent = accepted_count = 0
@@ -104,3 +113,18 @@ class ErrorsController(Controller):
                 # Nothing was put right: these records are in the stream again and would come round for ever.
                 break
         return Replayed(sent, accepted_count, remaining=True)
+
+
+def _view(record: ErrorView) -> ErrorRecordView:
+    return ErrorRecordView(
+        id=f"{record.id:x}",
+        kind=record.kind,
+        source=record.source,
+        subject=record.subject,
+        severity=record.severity,
+        code=record.code,
+        detail=record.detail,
+        request_id=record.request_id,
+        record=record.record,
+        received_at_ms=record.received_at_ms,
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from litestar import Controller, get
+from litestar.params import FromPath
 from litestar.response import Response
 
 from belfry.accounts.model import Scope
@@ -16,7 +17,7 @@ from belfry.edge.routes import Access
 from belfry.edge.services import Services
 from belfry.errors import Conflict, NotFound
 from belfry.ids import AccountId
-from belfry.management_api.bridge import declared
+from belfry.management_api.bridge import Accepted, Uses, declared
 from belfry.pipeline.operations import Operation
 
 WAIT_S = 5.0
@@ -49,7 +50,7 @@ class OperationsController(Controller):
         summary="What came of a command",
         description="404 as long as it waits in the log: a command is kept before its id is given out.",
     )
-    async def show(self, accepted: Request, services: Services, operation_id: str) -> OperationView:
+    async def show(self, accepted: Accepted, services: Uses, operation_id: FromPath[str]) -> OperationView:
         found = await services.lookups.run(services.operations.result, accepted.account_id, operation_id)
         if found is None:
             raise NotFound(f"No operation {operation_id[:64]} has finished in this account", field="operation_id")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Controller, get, post
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter
 from litestar.response import Response
 
 from belfry.accounts.model import Scope
@@ -15,15 +15,15 @@ from belfry.edge.routes import Access
 from belfry.edge.services import Services
 from belfry.errors import BadRequest, NotFound
 from belfry.ids import AccountId, ProfileId
-from belfry.management_api.bridge import declared
+from belfry.management_api.bridge import Accepted, Uses, declared
 from belfry.management_api.operations import OperationView, command
-from belfry.management_api.wire import PAGE_ITEMS_MAX, Identifier, Page
+from belfry.management_api.wire import PAGE_ITEMS_MAX, Identifier, Limit, Page, big_int
 from belfry.profiles.history import StoredLogEntry
 
 REASON_LENGTH_MAX = 400
 WRITE = declared(Access((Scope.PROFILES_WRITE,), repeats=True))
 
-Name = Annotated[str | None, Parameter(description="One of identity, email, object_id names the user")]
+Name = Annotated[str | None, QueryParameter(description="One of identity, email, object_id names the user")]
 
 
 class MergeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,7 +76,7 @@ class ProfilesController(Controller):
             "comes to it within 5 s, else 202 with the operation's id. The result's `log_id` can be undone for 30 days."
         ),
     )
-    async def merge(self, accepted: Request, services: Services, data: MergeRequest) -> Response[OperationView]:
+    async def merge(self, accepted: Accepted, services: Uses, data: JSONBody[MergeRequest]) -> Response[OperationView]:
         data.keep.check("keep")
         data.absorb.check("absorb")
         keep = await _found(services, accepted.account_id, data.keep)
@@ -85,12 +85,9 @@ class ProfilesController(Controller):
         return await command(accepted, services, "merge", arguments)
 
     @post("/undo", opt=WRITE, status_code=200, summary="Take back an entry of the identity log")
-    async def undo(self, accepted: Request, services: Services, data: UndoRequest) -> Response[OperationView]:
-        if not data.log_id.isdecimal() or int(data.log_id) >= 2**63:
-            raise BadRequest("log_id needs to be decimal digits, as the identity log shows it", field="log_id")
-        return await command(
-            accepted, services, "undo", {"log_id": int(data.log_id), **_by(accepted, data.reason)}
-        )
+    async def undo(self, accepted: Accepted, services: Uses, data: JSONBody[UndoRequest]) -> Response[OperationView]:
+        log_id = big_int(data.log_id, "log_id")
+        return await command(accepted, services, "undo", {"log_id": log_id, **_by(accepted, data.reason)})
 
     @get(
         "/identity-log",
@@ -100,12 +97,12 @@ class ProfilesController(Controller):
     async def identity_log(
         self,
         *,
-        accepted: Request,
-        services: Services,
+        accepted: Accepted,
+        services: Uses,
         identity: Name = None,
         email: Name = None,
         object_id: Name = None,
-        limit: Annotated[int, Parameter(ge=1, le=PAGE_ITEMS_MAX)] = PAGE_ITEMS_MAX,
+        limit: Limit = PAGE_ITEMS_MAX,
     ) -> Page[LogEntryView]:
         named = Identifier(identity, email, object_id)
         named.check("query")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import msgspec
 from litestar import Controller, get
 
-from belfry.edge.exchange import Request
 from belfry.edge.routes import Access
-from belfry.management_api.bridge import declared
+from belfry.management_api.bridge import Accepted, declared
 
 
 class AccountView(msgspec.Struct, frozen=True):
@@ -43,7 +42,7 @@ class WhoamiController(Controller):
     tags = ("accounts",)
 
     @get(opt=declared(Access()), summary="Account and passcode of these credentials")
-    async def show(self, accepted: Request) -> Whoami:
+    async def show(self, accepted: Accepted) -> Whoami:
         account, passcode = accepted.known_caller.account, accepted.known_caller.passcode
         return Whoami(
             AccountView(account.account_id, account.name, account.timezone, account.region),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
-from typing import Generic, TypeVar
+import re
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
+from litestar.params import QueryParameter
 
 from belfry.errors import BadRequest
 
@@ -13,6 +15,10 @@ T = TypeVar("T")
 
 PAGE_ITEMS = 50
 PAGE_ITEMS_MAX = 200
+_BIG_INT = re.compile("[0-9]{1,19}")
+
+Limit = Annotated[int, QueryParameter(ge=1, le=PAGE_ITEMS_MAX, description="Items on a page")]
+CursorText = Annotated[str | None, QueryParameter(description="`next_cursor` of the page before", name="cursor")]
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
@@ -39,6 +45,13 @@ def key_of(cursor: str | None) -> int | None:
     if key is None or not 0 <= key < 2**63:
         raise BadRequest("Invalid cursor", field="cursor")
     return key
+
+
+def big_int(text: str, field: str) -> int:
+    """A 64-bit id, which travels as decimal text: JavaScript cannot hold it as a number. Raises BadRequest."""
+    if not _BIG_INT.fullmatch(text) or int(text) >= 2**63:
+        raise BadRequest(f"{field} needs to be decimal digits, as it was shown", field=field)
+    return int(text)
 
 
 def page_of(items: list[T], keys: list[int], limit: int) -> Page[T]:

@@ -165,12 +165,13 @@ class _Reader:
             return []  # most accounts have none: not worth asking for each address
         found = []
         for kind, values in by_kind.items():
+            by_key = {key_text(value): value for value in values}
             sql = (
                 "SELECT address, flag, value, written_at_ms FROM addresses"
                 " WHERE account_id = :account AND kind = :extra AND address"
             )
-            for address, flag, value, written_at_ms in self._among(sql, values, str(kind)):
-                found.append(((kind, address), flag, AddressFlag(bool(value), written_at_ms)))
+            for key, flag, value, written_at_ms in self._among(sql, by_key, str(kind)):
+                found.append(((kind, by_key[key]), flag, AddressFlag(bool(value), written_at_ms)))
         return found
 
     def _node(self, row: Row) -> ProfileNode:
@@ -351,7 +352,7 @@ def _save_address_flags(connection: sa.Connection, graph: MemoryGraph) -> None:
             {
                 "account_id": graph.account_id,
                 "kind": str(kind),
-                "address": value,
+                "address": key_text(value),
                 "flag": flag,
                 "value": state.value,
                 "written_at_ms": state.at_ms,

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from belfry.errors import InternalError
-from belfry.segments.model import DayOrInstant, Last, Range, RangeKind
+from belfry.segments.model import DayOrInstant, Last, Range, RangeKind, Unit
 
-_UNIT_MS = {"minute": 60_000, "hour": 3_600_000}
+_UNIT_MS = {Unit.MINUTE: 60_000, Unit.HOUR: 3_600_000}
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -78,9 +78,9 @@ class Calendar:
         return self.day_start_ms(self._first_day(last))
 
     def _first_day(self, last: Last) -> dt.date:
-        if last.unit == "day":
+        if last.unit is Unit.DAY:
             return self.today - dt.timedelta(days=last.count - 1)
-        if last.unit == "week":
+        if last.unit is Unit.WEEK:
             return self.today - dt.timedelta(days=self.today.weekday() + 7 * (last.count - 1))
         return months_before(self.today.replace(day=1), last.count - 1)
 

@@ -53,9 +53,7 @@ device without values. `has_token`: a push or web push token that can be reached
 
 _PRESENCE = frozenset({Cmp.EXISTS, Cmp.NOT_EXISTS})
 _CHOICE = frozenset({Cmp.EQ, Cmp.NE, Cmp.IN, Cmp.NOT_IN})
-_TEXT = (
-    _PRESENCE | _CHOICE | {Cmp.CONTAINS, Cmp.NOT_CONTAINS, Cmp.STARTS_WITH, Cmp.ENDS_WITH, Cmp.MATCHES}
-)
+_TEXT = _PRESENCE | _CHOICE | {Cmp.CONTAINS, Cmp.NOT_CONTAINS, Cmp.STARTS_WITH, Cmp.ENDS_WITH, Cmp.MATCHES}
 _ORDER = frozenset({Cmp.LT, Cmp.LTE, Cmp.GT, Cmp.GTE})
 _DATES = frozenset(
     {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -47,11 +47,21 @@ class RangeKind(enum.StrEnum):
     ON = "on"
 
 
+class Unit(enum.StrEnum):
+    """Units of relative ranges."""
+
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
 class Last(msgspec.Struct, frozen=True):
     """The last `count` units, the current one included."""
 
     count: int
-    unit: Literal["minute", "hour", "day", "week", "month"]
+    unit: Unit
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -263,21 +273,36 @@ class WhoRule(msgspec.Struct, frozen=True):
     at: str = ""
 
 
+class InterestKind(enum.StrEnum):
+    """What occurrences are sorted by."""
+
+    PROPERTY = "prop"
+    TIME_OF_DAY = "tod"
+    DAY_OF_WEEK = "dow"
+
+
+class InterestMode(enum.StrEnum):
+    """What makes an interest."""
+
+    PREDOMINANTLY = "predominantly"
+    AT_LEAST = "at_least"
+
+
 class InterestRule(msgspec.Struct, frozen=True):
     """What a user's occurrences of an event are mostly about (engagement 3.7).
 
-    by       `property` (values are compared without case), `tod` (windows) or `dow` (1 Monday … 7)
-    mode     `predominantly`: the most frequent value is a chosen one, ties count; `at_least`: pct of occurrences
+    by       values of a property are compared without case; windows of the day; weekdays, 1 Monday … 7
+    mode     PREDOMINANTLY: the most frequent value is a chosen one, ties count; AT_LEAST: pct of occurrences
     minimum  occurrences needed
     """
 
     event: str
-    by: Literal["property", "tod", "dow"]
+    by: InterestKind
     prop: tuple[str, ...]
     values: tuple[Scalar, ...]
     times: tuple[tuple[int, int], ...]
     days_of_week: tuple[int, ...]
-    mode: Literal["predominantly", "at_least"]
+    mode: InterestMode
     pct: float
     minimum: int
     range: Range
@@ -306,10 +331,17 @@ class EveryoneRule(msgspec.Struct, frozen=True):
     at: str = ""
 
 
+class GroupOp(enum.StrEnum):
+    """How a group joins its rules."""
+
+    AND = "and"
+    OR = "or"
+
+
 class Group(msgspec.Struct, frozen=True):
     """All of (`and`) or any of (`or`) the rules. An empty `and` holds for all, an empty `or` for none."""
 
-    op: Literal["and", "or"]
+    op: GroupOp
     rules: tuple[Rule, ...]
     at: str = ""
 
@@ -324,7 +356,7 @@ class Not(msgspec.Struct, frozen=True):
 class FilterGroup(msgspec.Struct, frozen=True):
     """All of, or any of, the filters on one occurrence."""
 
-    op: Literal["and", "or"]
+    op: GroupOp
     rules: tuple[Filter, ...]
     at: str = ""
 
@@ -339,3 +371,14 @@ class FilterNot(msgspec.Struct, frozen=True):
 Leaf: TypeAlias = EventRule | UserRule | SegmentRule | WhoRule | InterestRule | RfmRule | EveryoneRule
 Rule: TypeAlias = Leaf | Group | Not
 Filter: TypeAlias = Condition | FilterGroup | FilterNot
+
+
+class EventQuery(msgspec.Struct, frozen=True):
+    """Occurrences themselves, not users.
+
+    occurrences  an event rule of one source, without a measure
+    others       what the user must satisfy besides; None: nothing
+    """
+
+    occurrences: EventRule
+    others: Rule | None = None

@@ -22,12 +22,16 @@ from belfry.segments.fields import AS_VERSION, FIELDS, OPERATORS, FieldKind, bas
 from belfry.segments.model import (
     Cmp,
     Condition,
+    EventQuery,
     EventRule,
     EveryoneRule,
     Filter,
     FilterGroup,
     FilterNot,
     Group,
+    GroupOp,
+    InterestKind,
+    InterestMode,
     InterestRule,
     Last,
     Leaf,
@@ -42,6 +46,7 @@ from belfry.segments.model import (
     Rule,
     SegmentRule,
     Source,
+    Unit,
     UserRule,
     Value,
     WhoRule,
@@ -56,12 +61,12 @@ from belfry.segments.parse_values import (
     read_weekday,
     read_when,
 )
-from belfry.segments.reading import Json, Object, as_choice, as_int, as_list, as_text, refuse
+from belfry.segments.reading import Json, Object, as_choice, as_int, as_list, as_text, refusal
 
 ROOT = "rule"
 NAME_LENGTH_MAX = 512
 WHO_KINDS = ("identity", "email", "phone", "fbid", "gpid", "objectid")
-DEFAULT_INTEREST_RANGE = Range(RangeKind.LAST, last=Last(90, "day"))
+DEFAULT_INTEREST_RANGE = Range(RangeKind.LAST, last=Last(90, Unit.DAY))
 _NUMBER_VALUES = (int, float)
 
 
@@ -71,6 +76,14 @@ def parse(value: Json, at: str = ROOT) -> Rule:
     raises  BadRequest with the position of what is wrong, its limit and the kind of what stood there
     """
     return _Parser().rule(value, at, 1)
+
+
+def parse_event_query(occurrences: Json, others: Json, at: str = "query") -> EventQuery:
+    """Read an event rule as a selection of occurrences, and the rule that their users must satisfy (null: none)."""
+    rule = _Parser().rule(occurrences, at, 1)
+    if not isinstance(rule, EventRule) or len(rule.sources) != 1 or rule.measure != Measure() or not rule.did:
+        raise refusal(at, "must be an event rule of one source, without a measure")
+    return EventQuery(rule, None if others is None else parse(others))
 
 
 class _Parser:
@@ -122,17 +135,17 @@ class _Parser:
 
     def _node(self, value: Json, at: str, depth: int) -> Object:
         if depth > model.DEPTH_MAX:
-            refuse(at, f"is nested deeper than {model.DEPTH_MAX} levels", limit=model.DEPTH_MAX)
+            raise refusal(at, f"is nested deeper than {model.DEPTH_MAX} levels", limit=model.DEPTH_MAX)
         return Object(value, at)
 
     def _count(self, at: str) -> None:
         self._leaves += 1
         if self._leaves > model.LEAVES_MAX:
-            refuse(at, f"is one rule too many: a tree has at most {model.LEAVES_MAX}", limit=model.LEAVES_MAX)
+            raise refusal(at, f"is one rule too many: a tree has at most {model.LEAVES_MAX}", limit=model.LEAVES_MAX)
 
 
-def _op(node: Object) -> str:
-    op = as_choice(node.get("op"), node.place("op"), ("and", "or"))
+def _op(node: Object) -> GroupOp:
+    op = node.choice("op", GroupOp)
     node.done()
     return op
 
@@ -143,10 +156,10 @@ def read_path(value: Json, at: str, clean: Callable[[str, int], str] = names.cle
     root, bar, key = text.partition("|")
     parts = [root, key] if bar else text.split(".")
     if len(parts) > model.PATH_LEVELS_MAX:
-        refuse(at, f"goes deeper than {model.PATH_LEVELS_MAX} levels", limit=model.PATH_LEVELS_MAX)
+        raise refusal(at, f"goes deeper than {model.PATH_LEVELS_MAX} levels", limit=model.PATH_LEVELS_MAX)
     path = tuple(clean(part, NAME_LENGTH_MAX) for part in parts)
     if not all(path):
-        refuse(at, "names a property without a name")
+        raise refusal(at, "names a property without a name")
     return path, bool(bar)
 
 
@@ -160,7 +173,7 @@ def read_condition(node: Object, prop: tuple[str, ...], *, item: bool = False) -
 def _match_missing(node: Object, cmp: Cmp) -> bool:
     if cmp not in model.NEGATIVE or cmp is Cmp.NOT_EXISTS:
         if node.has("match_missing"):
-            refuse(node.place("match_missing"), f"has no meaning with {cmp}: only negative operators take it")
+            raise refusal(node.place("match_missing"), f"has no meaning with {cmp}: only negative operators take it")
         return False
     return node.boolean("match_missing", cmp in model.MATCH_MISSING_BY_DEFAULT)
 
@@ -168,13 +181,13 @@ def _match_missing(node: Object, cmp: Cmp) -> bool:
 def _event_names(node: Object) -> tuple[str, ...]:
     ways = [key for key in ("event", "events", "any_event") if node.has(key)]
     if len(ways) != 1:
-        refuse(node.at, "needs exactly one of event, events, any_event, any_of")
+        raise refusal(node.at, "needs exactly one of event, events, any_event, any_of")
     if ways[0] == "event":
         return (read_event_name(node.get("event"), node.place("event")),)
     if ways[0] == "events":
         return node.each("events", read_event_name, model.EVENT_NAMES_MAX)
     if not node.boolean("any_event", False):
-        refuse(node.place("any_event"), "must be true where it stands")
+        raise refusal(node.place("any_event"), "must be true where it stands")
     return ()
 
 
@@ -182,7 +195,7 @@ def read_event_name(value: Json, at: str) -> str:
     """An event's name, cleaned like uploads are."""
     name = names.clean(as_text(value, at, NAME_LENGTH_MAX), NAME_LENGTH_MAX)
     if not name:
-        refuse(at, "names an event without a name")
+        raise refusal(at, "names an event without a name")
     return name
 
 
@@ -202,11 +215,7 @@ def read_measure(value: Json, at: str) -> Measure:
         return Measure()
     node = Object(value, at)
     fn = node.choice("fn", MeasureFn, MeasureFn.COUNT)
-    prop: tuple[str, ...] = ()
-    if fn is not MeasureFn.COUNT:
-        prop, is_item = read_path(node.required("prop"), node.place("prop"))
-        if is_item:
-            refuse(node.place("prop"), "must be a property of the event itself, not of its items")
+    prop = () if fn is MeasureFn.COUNT else _own_path(node, "prop")
     cmp = node.choice("cmp", NumberCmp, NumberCmp.GTE)
     limits = read_limits(node.required("value"), node.place("value"), cmp)
     measure = Measure(fn, prop, cmp, limits, node.boolean("include_zero", False))
@@ -216,12 +225,12 @@ def read_measure(value: Json, at: str) -> Measure:
 
 def _user(_parser: _Parser, node: Object) -> Rule:
     if node.has("prop") == node.has("field"):
-        refuse(node.at, "needs exactly one of prop, field")
+        raise refusal(node.at, "needs exactly one of prop, field")
     if node.has("field"):
         return _field(node)
     prop, is_item = read_path(node.get("prop"), node.place("prop"), names.clean_profile_key)
     if is_item:
-        refuse(node.place("prop"), "must be a property of the user; lists of objects are only in events")
+        raise refusal(node.place("prop"), "must be a property of the user; lists of objects are only in events")
     if len(prop) == 1 and prop[0].lower() in ("email", "phone", "identity"):
         # Uploads know these three under either case, and they are columns of their own.
         return _field_rule(node, prop[0].lower())
@@ -240,7 +249,7 @@ def _field_rule(node: Object, name: str) -> UserRule:
     cmp = node.choice("cmp", Cmp)
     if cmp not in OPERATORS[kind]:
         known = ", ".join(sorted(OPERATORS[kind]))
-        refuse(node.place("cmp"), f"the field {name!r} ({kind.value}) does not take {cmp}; it takes {known}")
+        raise refusal(node.place("cmp"), f"the field {name!r} ({kind.value}) does not take {cmp}; it takes {known}")
     as_stored = AS_VERSION.get(cmp, cmp) if kind is FieldKind.DEVICE_VERSION else cmp
     value = VALUES[as_stored](node.get("value"), node.place("value"))
     _check_field_value(kind, base_of(as_stored), value, node.place("value"))
@@ -251,15 +260,15 @@ def _check_field_value(kind: FieldKind, cmp: Cmp, value: Value, at: str) -> None
     """A field's kind is known, so a value of another kind is an error, not a rule that never matches."""
     values = value if isinstance(value, tuple) else (value,)
     if kind is FieldKind.FLAG and not isinstance(values[0], bool):
-        refuse(at, "must be true or false")
+        raise refusal(at, "must be true or false")
     if kind in (FieldKind.NUMBER, FieldKind.AGE) and cmp is not Cmp.EXISTS:
         if not all(isinstance(one, _NUMBER_VALUES) and not isinstance(one, bool) for one in values):
-            refuse(at, "must be a number")
+            raise refusal(at, "must be a number")
         if kind is FieldKind.AGE and not all(isinstance(one, int) for one in values):
-            refuse(at, "must be a whole number of years")
+            raise refusal(at, "must be a whole number of years")
     is_text_kind = kind in (FieldKind.TEXT, FieldKind.DEVICE_TEXT, FieldKind.LIST)
     if is_text_kind and cmp in (Cmp.EQ, Cmp.IN) and not all(isinstance(one, str) for one in values):
-        refuse(at, "must be a text")
+        raise refusal(at, "must be a text")
 
 
 def _buckets(node: Object) -> Rule:
@@ -274,7 +283,7 @@ def _buckets(node: Object) -> Rule:
         pair = (as_int(low, f"{at}[0]", 0, 999), as_int(high, f"{at}[1]", 0, 999))
         return UserRule("bucket", Condition(("bucket",), Cmp.BETWEEN, pair, False, at=at), at)
 
-    return Group("or", node.each("value", part, 100), node.at)
+    return Group(GroupOp.OR, node.each("value", part, 100), node.at)
 
 
 def _segment(_parser: _Parser, node: Object) -> Leaf:
@@ -291,34 +300,45 @@ def _everyone(_parser: _Parser, node: Object) -> Leaf:
 
 
 def _interest(_parser: _Parser, node: Object) -> Leaf:
-    ways = [key for key in ("prop", "tod", "dow") if node.has(key)]
-    if len(ways) != 1:
-        refuse(node.at, "needs exactly one of prop, tod, dow")
-    mode = as_choice(node.required("mode"), node.place("mode"), ("predominantly", "at_least"))
-    if ways[0] == "tod" and mode == "predominantly":
-        refuse(node.place("mode"), "must be at_least for a time of day: windows have no most frequent value")
-    prop, is_item = read_path(node.get("prop"), node.place("prop")) if ways[0] == "prop" else ((), False)
-    if is_item:
-        refuse(node.place("prop"), "must be a property of the event itself, not of its items")
+    by = _interest_kind(node)
+    mode = node.choice("mode", InterestMode)
+    if by is InterestKind.TIME_OF_DAY and mode is InterestMode.PREDOMINANTLY:
+        raise refusal(node.place("mode"), "must be at_least for a time of day: windows have no most frequent value")
+    is_property, is_time = by is InterestKind.PROPERTY, by is InterestKind.TIME_OF_DAY
     return InterestRule(
         event=read_event_name(node.required("event"), node.place("event")),
-        by={"prop": "property"}.get(ways[0], ways[0]),
-        prop=prop,
-        values=node.each("values", read_scalar, model.LIST_VALUES_MAX) if prop else (),
-        times=read_times(node.get("tod"), node.place("tod")) if ways[0] == "tod" else (),
-        days_of_week=node.each("dow", read_weekday, 7) if ways[0] == "dow" else (),
+        by=by,
+        prop=_own_path(node, "prop") if is_property else (),
+        values=node.each("values", read_scalar, model.LIST_VALUES_MAX) if is_property else (),
+        times=read_times(node.get("tod"), node.place("tod")) if is_time else (),
+        days_of_week=node.each("dow", read_weekday, 7) if by is InterestKind.DAY_OF_WEEK else (),
         mode=mode,
-        pct=_percent(node) if mode == "at_least" else 0,
+        pct=_percent(node) if mode is InterestMode.AT_LEAST else 0,
         minimum=node.integer("minimum", 1, 1_000_000) if node.has("minimum") else 1,
         range=read_range(node.get("range"), node.place("range")) if node.has("range") else DEFAULT_INTEREST_RANGE,
         at=node.at,
     )
 
 
+def _interest_kind(node: Object) -> InterestKind:
+    kinds = [kind for kind in InterestKind if node.has(kind)]
+    if len(kinds) != 1:
+        raise refusal(node.at, f"needs exactly one of {', '.join(InterestKind)}")
+    return kinds[0]
+
+
+def _own_path(node: Object, key: str) -> tuple[str, ...]:
+    """The path of a property of the event itself."""
+    path, is_item = read_path(node.required(key), node.place(key))
+    if is_item:
+        raise refusal(node.place(key), "must be a property of the event itself, not of its items")
+    return path
+
+
 def _percent(node: Object) -> float:
     percent = read_finite(node.required("pct"), node.place("pct"))
     if not 0 < percent <= 100:
-        refuse(node.place("pct"), f"must be above 0 and at most 100, got {percent}", limit=100)
+        raise refusal(node.place("pct"), f"must be above 0 and at most 100, got {percent}", limit=100)
     return percent
 
 
@@ -328,12 +348,12 @@ def _rfm(_parser: _Parser, node: Object) -> Leaf:
 
     scores = {key: node.each(key, score, 5) if node.has(key) else () for key in ("r", "f", "m")}
     if scores["m"] and not node.has("monetary"):
-        refuse(node.place("m"), "needs 'monetary', the property that holds the money")
+        raise refusal(node.place("m"), "needs 'monetary', the property that holds the money")
     cell = as_choice(node.get("cell"), node.place("cell"), tuple(rfm.CELLS)) if node.has("cell") else None
     return RfmRule(
         event=read_event_name(node.required("event"), node.place("event")),
         range=read_range(node.required("range"), node.place("range")),
-        monetary=read_path(node.get("monetary"), node.place("monetary"))[0] if node.has("monetary") else (),
+        monetary=_own_path(node, "monetary") if node.has("monetary") else (),
         recency=scores["r"],
         frequency=scores["f"],
         money=scores["m"],
@@ -352,5 +372,3 @@ _LEAVES: dict[str, Callable[[_Parser, Object], Rule]] = {
     "everyone": _everyone,
 }
 """`type` of a leaf → its reader."""
-
-__all__ = ["NumberCmp", "parse"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 from collections.abc import Callable
 
@@ -21,6 +22,7 @@ from belfry.segments.model import (
     RangeKind,
     Scalar,
     SizeValue,
+    Unit,
     Value,
     When,
 )
@@ -33,18 +35,13 @@ from belfry.segments.reading import (
     as_number,
     as_text,
     kind_of,
-    refuse,
+    refusal,
     shown,
 )
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-UNITS = {
-    **dict.fromkeys(("minute", "minutes", "min"), "minute"),
-    **dict.fromkeys(("hour", "hours", "h"), "hour"),
-    **dict.fromkeys(("day", "days", "d"), "day"),
-    **dict.fromkeys(("week", "weeks", "w"), "week"),
-    **dict.fromkeys(("month", "months", "m"), "month"),
-}
+UNITS = {form: unit for unit in Unit for form in (unit.value, f"{unit.value}s", unit.value[0])} | {"min": Unit.MINUTE}
+"""Forms of a unit; `m` is a month."""
 WINDOWS_MAX = 24
 ANNIVERSARY_DAYS_MAX = 180
 _DATE = re.compile(r"\$D_(-?\d{1,12})")
@@ -64,7 +61,7 @@ def read_scalar(value: Json, at: str) -> Scalar:
         text = as_text(value, at, TEXT_LENGTH_MAX)
         found = _DATE.fullmatch(text)
         return DateValue(int(found.group(1))) if found else text
-    refuse(at, f"must be a text, number or boolean, got {kind_of(value)}")
+    raise refusal(at, f"must be a text, number or boolean, got {kind_of(value)}")
 
 
 def read_finite(value: Json, at: str) -> float:
@@ -74,9 +71,9 @@ def read_finite(value: Json, at: str) -> float:
         try:
             number = float(number)
         except OverflowError:
-            refuse(at, "is too large a number")
-    if isinstance(number, float) and (number != number or number in (float("inf"), float("-inf"))):
-        refuse(at, "must be a finite number")
+            raise refusal(at, "is too large a number") from None
+    if isinstance(number, float) and not math.isfinite(number):
+        raise refusal(at, "must be a finite number")
     return number
 
 
@@ -84,7 +81,7 @@ def read_ordered(value: Json, at: str) -> Scalar:
     """A number or a date: something that can be less or more."""
     scalar = read_scalar(value, at)
     if isinstance(scalar, bool | str):
-        refuse(at, f"must be a number or a date ($D_<epoch seconds>), got {kind_of(value)}")
+        raise refusal(at, f"must be a number or a date ($D_<epoch seconds>), got {kind_of(value)}")
     return scalar
 
 
@@ -92,34 +89,34 @@ def read_moment(value: Json, at: str) -> DayOrInstant:
     """A day (`YYYY-MM-DD`, `YYYYMMDD` as text or number), an ISO instant with offset, or `$D_<epoch seconds>`."""
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     if not isinstance(text, str):
-        refuse(at, f"must be a date like 2026-11-25, got {kind_of(value)}")
+        raise refusal(at, f"must be a date like 2026-11-25, got {kind_of(value)}")
     found = _DATE.fullmatch(text)
     if found:
         return Instant(int(found.group(1)) * 1000)
     try:
         moment = dt.datetime.fromisoformat(text.strip())
     except ValueError:
-        refuse(at, f"must be a date like 2026-11-25, got {shown(value)}")
+        raise refusal(at, f"must be a date like 2026-11-25, got {shown(value)}") from None
     if not YEARS[0] <= moment.year <= YEARS[1]:
-        refuse(at, f"must be a date in the years {YEARS[0]} to {YEARS[1]}, got {shown(value)}")
+        raise refusal(at, f"must be a date in the years {YEARS[0]} to {YEARS[1]}, got {shown(value)}")
     if moment.tzinfo is not None:
         return Instant(round(moment.timestamp() * 1000))
     if len(text.strip()) > len("YYYY-MM-DD"):
-        refuse(at, f"a time of day needs an offset such as Z or +01:00, got {shown(value)}")
+        raise refusal(at, f"a time of day needs an offset such as Z or +01:00, got {shown(value)}")
     return moment.date()
 
 
 def read_last(value: Json, at: str) -> Last:
     """`{"last": N, "unit": …}`, or a bare N meaning days."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return Last(as_int(value, at, 1, LAST_COUNT_MAX), "day")
+        return Last(as_int(value, at, 1, LAST_COUNT_MAX), Unit.DAY)
     node = Object(value, at)
     last = Last(node.integer("last", 1, LAST_COUNT_MAX), read_unit(node))
     node.done()
     return last
 
 
-def read_unit(node: Object) -> str:
+def read_unit(node: Object) -> Unit:
     """The unit beside `last`: minute, hour, day, week, month, their plurals or first letters."""
     return UNITS[as_choice(node.required("unit"), node.place("unit"), tuple(UNITS))]
 
@@ -128,7 +125,7 @@ def read_version(value: Json, at: str) -> str:
     """Up to eight numbers with dots between, as `5.10.2`; a number in JSON is refused, 5.10 would become 5.1."""
     text = as_text(value, at, TEXT_LENGTH_MAX)
     if not _VERSION.fullmatch(text):
-        refuse(at, f"must be a version like 5.10.2, got {shown(value)}")
+        raise refusal(at, f"must be a version like 5.10.2, got {shown(value)}")
     return text
 
 
@@ -136,11 +133,11 @@ def read_regex(value: Json, at: str) -> Value:
     """A regular expression of RE2: no look-around, no back references."""
     text = as_text(value, at, TEXT_LENGTH_MAX)
     if _NOT_RE2.search(text):
-        refuse(at, "uses look-around, back references or possessive repeats, which RE2 does not have")
+        raise refusal(at, "uses look-around, back references or possessive repeats, which RE2 does not have")
     try:
         re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
-        refuse(at, f"is not a regular expression: {error}")
+        raise refusal(at, f"is not a regular expression: {error}") from None
     return text
 
 
@@ -207,7 +204,7 @@ def _anniversary(value: Json, at: str) -> Value:
 
 def _none(value: Json, at: str) -> Value:
     if value is not None:
-        refuse(at, f"must be left out: this operator compares with nothing; got {kind_of(value)}")
+        raise refusal(at, f"must be left out: this operator compares with nothing; got {kind_of(value)}")
     return None
 
 
@@ -263,7 +260,7 @@ def read_range(value: Json, at: str) -> Range:
     node = Object(value, at)
     kinds = [kind for kind in ("last", "between", "on", "before", "after") if node.has(kind)]
     if len(kinds) != 1:
-        refuse(at, "needs exactly one of last, between, on, before, after")
+        raise refusal(at, "needs exactly one of last, between, on, before, after")
     kind = RangeKind(kinds[0])
     range_ = _RANGES[kind](node)
     node.done()
@@ -277,7 +274,7 @@ def _range_last(node: Object) -> Range:
 def _range_between(node: Object) -> Range:
     start, end = node.each("between", read_moment, 2, 2)
     if _is_after(start, end):
-        refuse(node.place("between"), "ends before it starts")
+        raise refusal(node.place("between"), "ends before it starts")
     return Range(RangeKind.BETWEEN, start=start, end=end)
 
 
@@ -320,7 +317,7 @@ def read_weekday(value: Json, at: str) -> int:
     """A day by its English name or first three letters; 1 is Monday."""
     if isinstance(value, str) and value[:3].title() in DAYS and len(value) >= 3:
         return DAYS.index(value[:3].title()) + 1
-    refuse(at, f"must be one of {', '.join(DAYS)}; got {shown(value)}")
+    raise refusal(at, f"must be one of {', '.join(DAYS)}; got {shown(value)}")
 
 
 def read_times(value: Json, at: str) -> tuple[tuple[int, int], ...]:
@@ -335,7 +332,7 @@ def _window(value: Json, at: str) -> tuple[int, int]:
     start, end = as_list(value, at, 2, 2)
     window = (_minute(start, f"{at}[0]"), _minute(end, f"{at}[1]"))
     if window[0] == window[1]:
-        refuse(at, "is empty: it ends when it starts")
+        raise refusal(at, "is empty: it ends when it starts")
     return window
 
 
@@ -343,5 +340,5 @@ def _minute(value: Json, at: str) -> int:
     found = _CLOCK.fullmatch(value) if isinstance(value, str) else None
     minute = int(found.group(1)) * 60 + int(found.group(2)) if found and int(found.group(2)) < 60 else -1
     if not 0 <= minute <= 24 * 60:
-        refuse(at, f"must be a time of day from 00:00 to 24:00, got {shown(value)}")
+        raise refusal(at, f"must be a time of day from 00:00 to 24:00, got {shown(value)}")
     return minute

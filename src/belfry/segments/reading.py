@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
-from typing import NoReturn, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from belfry.errors import BadRequest
 
@@ -16,9 +16,9 @@ _T = TypeVar("_T")
 SHOWN_MAX = 60
 
 
-def refuse(at: str, text: str, *, limit: int | str | None = None) -> NoReturn:
-    """Raise BadRequest for what stands at a position."""
-    raise BadRequest(f"{at}: {text}", field=at, limit=limit)
+def refusal(at: str, text: str, *, limit: int | str | None = None) -> BadRequest:
+    """The error for what stands at a position."""
+    return BadRequest(f"{at}: {text}", field=at, limit=limit)
 
 
 def kind_of(value: Json) -> str:
@@ -45,45 +45,45 @@ def shown(value: Json) -> str:
 def as_int(value: Json, at: str, low: int, high: int) -> int:
     """A whole number within bounds; a boolean is none."""
     if isinstance(value, bool) or not isinstance(value, int):
-        refuse(at, f"must be a whole number, got {kind_of(value)}")
+        raise refusal(at, f"must be a whole number, got {kind_of(value)}")
     if not low <= value <= high:
-        refuse(at, f"must be between {low} and {high}, got {shown(value)}", limit=high if value > high else low)
+        raise refusal(at, f"must be between {low} and {high}, got {shown(value)}", limit=high if value > high else low)
     return value
 
 
 def as_number(value: Json, at: str) -> float:
     """A number; ints stay ints."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        refuse(at, f"must be a number, got {kind_of(value)}")
+        raise refusal(at, f"must be a number, got {kind_of(value)}")
     return value
 
 
 def as_text(value: Json, at: str, length_max: int) -> str:
     """A text that is neither blank nor too long; a lone surrogate is refused, no store can hold it."""
     if not isinstance(value, str):
-        refuse(at, f"must be a text, got {kind_of(value)}")
+        raise refusal(at, f"must be a text, got {kind_of(value)}")
     if not value.strip():
-        refuse(at, "must not be empty")
+        raise refusal(at, "must not be empty")
     if len(value) > length_max:
-        refuse(at, f"must have at most {length_max} characters, got {len(value)}", limit=length_max)
+        raise refusal(at, f"must have at most {length_max} characters, got {len(value)}", limit=length_max)
     if any("\ud800" <= character <= "\udfff" for character in value):
-        refuse(at, "holds a lone surrogate, which is not text")
+        raise refusal(at, "holds a lone surrogate, which is not text")
     return value
 
 
 def as_list(value: Json, at: str, count_max: int, count_min: int = 1) -> list[Json]:
     """A list of a bounded number of items."""
     if not isinstance(value, list):
-        refuse(at, f"must be a list, got {kind_of(value)}")
+        raise refusal(at, f"must be a list, got {kind_of(value)}")
     if not count_min <= len(value) <= count_max:
-        refuse(at, f"must have {count_min} to {count_max} items, got {len(value)}", limit=count_max)
+        raise refusal(at, f"must have {count_min} to {count_max} items, got {len(value)}", limit=count_max)
     return value
 
 
 def as_choice(value: Json, at: str, choices: Sequence[str]) -> str:
     """One of a closed set of words."""
     if not isinstance(value, str) or value not in choices:
-        refuse(at, f"must be one of {', '.join(choices)}; got {shown(value)}")
+        raise refusal(at, f"must be one of {', '.join(choices)}; got {shown(value)}")
     return value
 
 
@@ -92,7 +92,7 @@ class Object:
 
     def __init__(self, value: Json, at: str) -> None:
         if not isinstance(value, dict):
-            refuse(at, f"must be an object, got {kind_of(value)}")
+            raise refusal(at, f"must be an object, got {kind_of(value)}")
         self._values: dict[str, Json] = value
         self._asked: set[str] = set()
         self.at = at
@@ -114,7 +114,7 @@ class Object:
     def required(self, key: str) -> Json:
         """The value; refused if missing or null."""
         if not self.has(key):
-            refuse(self.at, f"needs {key!r}")
+            raise refusal(self.at, f"needs {key!r}")
         return self._values[key]
 
     def text(self, key: str, length_max: int) -> str:
@@ -128,7 +128,7 @@ class Object:
             return default
         value = self.get(key)
         if not isinstance(value, bool):
-            refuse(self.place(key), f"must be true or false, got {kind_of(value)}")
+            raise refusal(self.place(key), f"must be true or false, got {kind_of(value)}")
         return value
 
     def choice(self, key: str, kind: type[_E], default: _E | None = None) -> _E:
@@ -149,4 +149,4 @@ class Object:
         """Refuse keys that were never asked for."""
         unknown = sorted(set(self._values) - self._asked)
         if unknown:
-            refuse(self.at, f"unknown key {shown(unknown[0])}; known here: {', '.join(sorted(self._asked))}")
+            raise refusal(self.at, f"unknown key {shown(unknown[0])}; known here: {', '.join(sorted(self._asked))}")

@@ -16,6 +16,7 @@ from belfry.segments.compiler.plan import (
     Number,
     OneOf,
     Operand,
+    Place,
     Present,
     Property,
     Regex,
@@ -35,6 +36,7 @@ from belfry.segments.model import (
     Last,
     NumberCmp,
     SizeValue,
+    Unit,
     Value,
 )
 
@@ -107,7 +109,7 @@ def _present(_cmp: Cmp, _value: Value, _calendar: Calendar) -> Check:
 
 
 def _text_part(cmp: Cmp, value: Value, _calendar: Calendar) -> Check:
-    places = {Cmp.CONTAINS: "anywhere", Cmp.STARTS_WITH: "start", Cmp.ENDS_WITH: "end"}
+    places = {Cmp.CONTAINS: Place.ANYWHERE, Cmp.STARTS_WITH: Place.START, Cmp.ENDS_WITH: Place.END}
     return TextPart(places[cmp], fold_case(_text(value)))
 
 
@@ -144,24 +146,24 @@ def _relative(cmp: Cmp, value: Value, calendar: Calendar) -> Check:
     if not isinstance(value, Last):
         raise InternalError(f"{cmp} without a length of time")
     now = calendar.as_of_ms
-    spans = {
-        Cmp.IN_LAST: lambda: (calendar.last_start_ms(value), now),
-        Cmp.IN_NEXT: lambda: (now, _next_end_ms(value, calendar)),
-        Cmp.MORE_THAN_AGO: lambda: (None, calendar.last_start_ms(Last(value.count + 1, value.unit)) - 1),
-    }
-    if cmp is Cmp.MORE_THAN_AGO and value.unit in ("minute", "hour"):
-        return Spans((_seconds(None, calendar.last_start_ms(value) - 1),))
-    return Spans((_seconds(*spans[cmp]()),))
+    if cmp is Cmp.IN_LAST:
+        return Spans((_seconds(calendar.last_start_ms(value), now),))
+    if cmp is Cmp.IN_NEXT:
+        return Spans((_seconds(now, _next_end_ms(value, calendar)),))
+    # "More than 1 day ago" is before yesterday: whole units lie between, as in "exactly 1 day ago".
+    is_rolling = value.unit in (Unit.MINUTE, Unit.HOUR)
+    before = value if is_rolling else Last(value.count + 1, value.unit)
+    return Spans((_seconds(None, calendar.last_start_ms(before) - 1),))
 
 
 def _next_end_ms(last: Last, calendar: Calendar) -> int:
     """The end of "the next N units", the current one included, like `Calendar.last_start_ms` backwards."""
-    if last.unit in ("minute", "hour"):
+    if last.unit in (Unit.MINUTE, Unit.HOUR):
         return 2 * calendar.as_of_ms - calendar.last_start_ms(last)
     today = calendar.today
-    if last.unit == "day":
+    if last.unit is Unit.DAY:
         return calendar.day_end_ms(today + dt.timedelta(days=last.count - 1))
-    if last.unit == "week":
+    if last.unit is Unit.WEEK:
         return calendar.day_end_ms(today + dt.timedelta(days=7 * last.count - 1 - today.weekday()))
     return calendar.day_start_ms(months_before(today.replace(day=1), -last.count)) - 1
 

@@ -2,8 +2,8 @@
 
 Two characters are equal if they fold to the same character; folding is upper case, then lower case, where these are one
 character each, within ASCII or outside of it but not across (`K` is not the Kelvin sign). The embedded engine has no
-function for Unicode case, but `lower` (ASCII) and `translateUTF8`: only the variants of the needle's own characters need
-translating, so the SQL for a plain ASCII needle is `lower(x)`.
+function for Unicode case, but `lower` (ASCII) and `translateUTF8`: only the variants of the needle's own characters
+need translating, so the SQL for a plain ASCII needle is `lower(x)`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a value is found: SQL expressions for an operand, by the type that the value may have there.
 
-The JSON column keeps each type of a path apart (`props.x.:Int64`, `props.x.:String`, …); an expression is NULL where the
-value has another type. Lists hold texts only; a list expression is empty where there is no list.
+The JSON column keeps each type of a path apart (`props.x.:Int64`, `props.x.:String`, …); an expression is NULL where
+the value has another type. Lists hold texts only; a list expression is empty where there is no list.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Stage three: plans that select the same users for less. Any order of the rewrites is correct.
 
-Each rewrite is a class whose docstring states what must be true for it to apply; where it does not, the plan is returned
-as it was. A new one is added to `REWRITES` and tested alone, plan in, plan out.
+Each rewrite is a class whose docstring states what must be true for it to apply; where it does not, the plan is
+returned as it was. A new one is added to `REWRITES` and tested alone, plan in, plan out.
 """
 
 from __future__ import annotations

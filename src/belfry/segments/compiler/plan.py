@@ -6,6 +6,7 @@ the same on both, and a `Test` looks at a profile in the first case, at an event
 
 from __future__ import annotations
 
+import enum
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -72,10 +73,18 @@ class OneOf(msgspec.Struct, frozen=True):
     seconds: tuple[int, ...] = ()
 
 
+class Place(enum.Enum):
+    """Where in a text."""
+
+    ANYWHERE = "anywhere"
+    START = "start"
+    END = "end"
+
+
 class TextPart(msgspec.Struct, frozen=True):
     """A text, or an item of the list, holds the case-folded needle somewhere, at its start or at its end."""
 
-    where: Literal["anywhere", "start", "end"]
+    place: Place
     needle: str
 
 
@@ -129,9 +138,7 @@ class Present(msgspec.Struct, frozen=True):
     """There is a value."""
 
 
-Check: TypeAlias = (
-    OneOf | TextPart | Regex | Number | Spans | DayOfYear | Version | AllItems | Size | Present
-)
+Check: TypeAlias = OneOf | TextPart | Regex | Number | Spans | DayOfYear | Version | AllItems | Size | Present
 
 
 class Test(msgspec.Struct, frozen=True):

@@ -19,6 +19,7 @@ from belfry.segments.compiler.plan import (
     Node,
     Number,
     OneOf,
+    Place,
     Present,
     Regex,
     Size,
@@ -37,6 +38,11 @@ SQL_OPERATORS = {
     NumberCmp.LTE: "<=",
     NumberCmp.GT: ">",
     NumberCmp.GTE: ">=",
+}
+_PART_FORMS = {
+    Place.ANYWHERE: "position({text}, {needle}) > 0",
+    Place.START: "startsWith({text}, {needle})",
+    Place.END: "endsWith({text}, {needle})",
 }
 DATE_SECONDS = (-2_208_988_800, 10_413_791_999)
 """1900 to 2299: dates whose day and month the engine can tell."""
@@ -148,23 +154,25 @@ class RowPredicates:
         parts = []
         if check.texts:
             parts.append(_any(at.texts, at.text_lists, lambda x: self.one_of_texts(x, check.texts)))
-        for number in check.numbers:
-            limit = self._parameters.number(number)
-            parts.append(_any(at.numbers, at.number_lists, lambda x, limit=limit: f"{x} = {limit}"))
-        for boolean in check.booleans:
-            value = "true" if boolean else "false"
-            parts.append(_any(at.booleans, at.boolean_lists, lambda x, value=value: f"{x} = {value}"))
+        parts += [
+            self._equals(limit, at.numbers, at.number_lists) for limit in map(self._parameters.number, check.numbers)
+        ]
+        parts += [self._equals(str(value).lower(), at.booleans, at.boolean_lists) for value in check.booleans]
         if check.seconds:
             parts.append(self._spans([(second, second) for second in check.seconds], at))
         return disjunction(parts)
 
+    def _equals(self, value: str, scalars: Sequence[str], lists: Sequence[str]) -> str:
+        return _any(scalars, lists, lambda x: f"{x} = {value}")
+
     def _text_part(self, check: TextPart, at: Expressions) -> str:
         needle = self._parameters.text(check.needle)
-        forms = {"anywhere": "position({x}, {n}) > 0", "start": "startsWith({x}, {n})", "end": "endsWith({x}, {n})"}
-        form = forms[check.where]
-        return _any(
-            at.texts, at.text_lists, lambda x: form.format(x=self.folded(x, [check.needle]), n=needle)
-        )
+
+        def holds(text: str) -> str:
+            folded = self.folded(text, [check.needle])
+            return _PART_FORMS[check.place].format(text=folded, needle=needle)
+
+        return _any(at.texts, at.text_lists, holds)
 
     def _spans(self, spans: Sequence[tuple[int | None, int | None]], at: Expressions) -> str:
         def within(seconds: str) -> str:

@@ -6,6 +6,7 @@ from belfry.errors import InternalError
 from belfry.segments.compiler.optimise import Base, bound_by_events
 from belfry.segments.compiler.parameters import Parameters
 from belfry.segments.compiler.plan import (
+    EVERYONE,
     All,
     AnyOf,
     EventSet,
@@ -15,10 +16,12 @@ from belfry.segments.compiler.plan import (
     OneProfile,
     RfmSet,
     SetNode,
+    Source,
     Test,
 )
 from belfry.segments.compiler.predicates import FALSE, TRUE, RowPredicates, conjunction, disjunction
 from belfry.segments.compiler.scans import Scans, Scope
+from belfry.segments.model import Occurrence
 
 
 class Printer:
@@ -35,6 +38,19 @@ class Printer:
         """SELECT of the `profile_id` of every member, each once, in no order."""
         base = bound_by_events(node)
         return self._from_profiles(node) if base is None else self._from_events(base)
+
+    def event_rows(self, source: Source, occurrence: Occurrence, others: Node) -> str:
+        """WHERE of the events of a source whose user is visible and in `others`."""
+        parts = [self._scans.rows(source, occurrence)]
+        if others == EVERYONE:
+            parts.append(self._is_visible())
+        else:
+            parts.append(f"profile_id IN ({self.members(others)})")
+        return " AND ".join(parts)
+
+    def figure(self, node: EventSet) -> str:
+        """SELECT of (occurrences, the measure's figure) within the scope."""
+        return self._scans.figure(node)
 
     def _from_profiles(self, node: Node) -> str:
         parts = [f"account_id = {self._account}", "hidden = 0", *self._scans.pushed(), self._tree(node)]

@@ -72,7 +72,7 @@ class _Resolver:
         match rule:
             case model.Group():
                 nodes = tuple(self.rule(child, inside) for child in rule.rules)
-                return All(nodes) if rule.op == "and" else AnyOf(nodes)
+                return All(nodes) if rule.op is model.GroupOp.AND else AnyOf(nodes)
             case model.Not():
                 return No(self.rule(rule.rule, inside))
             case model.SegmentRule():
@@ -134,7 +134,7 @@ class _Resolver:
         match filter_:
             case model.FilterGroup():
                 nodes = tuple(self._filter(child) for child in filter_.rules)
-                return All(nodes) if filter_.op == "and" else AnyOf(nodes)
+                return All(nodes) if filter_.op is model.GroupOp.AND else AnyOf(nodes)
             case model.FilterNot():
                 return No(self._filter(filter_.rule))
         return test_of(filter_, Property(filter_.prop, filter_.item), self._calendar)
@@ -161,7 +161,7 @@ class _Resolver:
             chosen if isinstance(chosen, OneOf) else OneOf(),
             rule.times,
             rule.days_of_week,
-            rule.mode == "predominantly",
+            rule.mode is model.InterestMode.PREDOMINANTLY,
             rule.pct,
             rule.minimum,
         )

@@ -152,6 +152,20 @@ class Scans:
         parts += self.pushed()
         return conjunction(parts)
 
+    def rows(self, source: Source, occurrence: Occurrence) -> str:
+        """WHERE of the event rows themselves, of the whole account but for the hidden profiles' own limits."""
+        parts = [*self._scoped(), *self.pushed(), self.occurrences(source)]
+        if occurrence is not Occurrence.ANY:
+            pick = "argMin" if occurrence is Occurrence.FIRST else "argMax"
+            picked = self._select([self._names((source,)), self._until_now()], f"profile_id, {pick}(seq, (ts, seq))")
+            parts.append(f"(profile_id, seq) IN ({picked} GROUP BY profile_id)")
+        return " AND ".join(part for part in parts if part != TRUE)
+
+    def figure(self, node: EventSet) -> str:
+        """SELECT of how often, and the measure's figure, over all matching occurrences within the scope."""
+        where = disjunction([self.occurrences(source) for source in node.sources])
+        return self._select([*self.pushed(), where], f"count(), {_aggregate(node.measure)}")
+
     def occurrences(self, source: Source) -> str:
         """Whether an event row is one of the source's."""
         parts = [self._name(source.names), *self._days(source), *self._times(source, "ts")]
@@ -229,10 +243,15 @@ class Scans:
             parts.append(f"profile_id > {self._parameters.integer(self._scope.after)}")
         return parts
 
-    def _select(self, conditions: list[str], columns: str = "profile_id") -> str:
-        parts = [f"account_id = {self._account}", *(part for part in conditions if part != TRUE)]
+    def _scoped(self) -> list[str]:
+        """The account and the upper bound, on every scan."""
+        parts = [f"account_id = {self._account}"]
         if self._scope.seq_max is not None:
             parts.append(f"seq <= {self._parameters.integer(self._scope.seq_max)}")
+        return parts
+
+    def _select(self, conditions: list[str], columns: str = "profile_id") -> str:
+        parts = [*self._scoped(), *(part for part in conditions if part != TRUE)]
         return f"SELECT {columns} FROM events WHERE {' AND '.join(parts)}"
 
 

@@ -35,6 +35,10 @@ INSERT_SETTINGS: dict[str, Any] = {
 }
 """One request is one block (a token names it), and text stays text."""
 
+SESSION_SETTINGS: dict[str, Any] = {"precise_float_parsing": 1}
+"""Of every statement: `toFloat64({x:String})` gives the very float. (A `{x:Float64}` parameter in exponent notation
+may be off by its last digit: the engine parses parameters before it knows of settings.)"""
+
 CONNECTIONS_MAX = 32
 BAD_QUERY_PARAMETER = 457
 
@@ -155,6 +159,7 @@ class Columnar:
             autogenerate_session_id=False,
             send_receive_timeout=self._query_timeout_s,
             query_limit=0,
+            settings=SESSION_SETTINGS,
         )
 
     def _forget(self, client: Any) -> None:

@@ -49,8 +49,9 @@ class Table(msgspec.Struct, frozen=True):
 
         Sharded by account and profile where there is a profile, so that one user's rows meet on one shard.
         """
-        engine = self.engine.replace("MergeTree", "MergeTree('/clickhouse/tables/{shard}/{table}', '{replica}'", 1)
-        engine = "Replicated" + (engine[:-1].replace("'(", "', ", 1) + ")" if "'(" in engine else engine + ")")
+        family, _, arguments = self.engine.rstrip(")").partition("(")
+        keeper = "'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'"
+        engine = f"Replicated{family}({keeper}{', ' + arguments if arguments else ''})"
         local = self._sql(
             engine,
             name=f"{self.name}_local",

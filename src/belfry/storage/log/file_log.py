@@ -100,6 +100,11 @@ class FileLog:
         self._thread.start()
 
     @property
+    def is_writable(self) -> bool:
+        """Whether the last batch reached the disk (so it is at the start)."""
+        return not self._is_failing and not self._is_closed
+
+    @property
     def waiting_bytes(self) -> int:
         """Bytes in memory that wait for the disk."""
         return self._queue.waiting_bytes

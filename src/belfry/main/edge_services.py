@@ -1,0 +1,138 @@
+"""The edge's objects: services, routes, application."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import msgspec
+
+from belfry import __version__
+from belfry.accounts.directory import Directory
+from belfry.edge import application
+from belfry.edge.acceptance import Acceptance
+from belfry.edge.gate import Gate
+from belfry.edge.health import Check, Health
+from belfry.edge.remembered import RememberedAnswers
+from belfry.edge.repeatable import Repeatable
+from belfry.edge.services import Services
+from belfry.edge.threads import Threads
+from belfry.error_stream.actions import ErrorStream
+from belfry.events.schema import known_names
+from belfry.ids import AccountId
+from belfry.intake import PartnerPolicy, UploadLimits
+from belfry.main.sending import build_campaigns
+from belfry.main.stores import Installation
+from belfry.management_api import application as management
+from belfry.management_api.bridge import Bridge
+from belfry.observability.metrics import EdgeMetrics
+from belfry.pipeline.operations import Heartbeats, Operations
+from belfry.segments.exports import Exports
+from belfry.server_api import routes as server_api
+from belfry.storage.log import FileLog, IdempotencyIndex
+
+LOOKUP_THREADS, QUERY_THREADS, EXPORT_THREADS = 8, 8, 4
+WAITING_MAX = 1024
+ENGINE_SILENT_MS = 15_000
+
+
+class EdgeParts(msgspec.Struct, frozen=True):
+    """What the edge process serves, and what it tells when it stops."""
+
+    application: Gate
+    health: Health
+    threads: tuple[Threads, ...]
+
+
+def build_edge(here: Installation, body_log: FileLog, index: IdempotencyIndex, directory: Directory) -> EdgeParts:
+    """Everything between the socket and the stores."""
+    metrics = EdgeMetrics()
+    metrics.gauge(
+        "belfry_log_waiting_bytes", "Bodies in memory that wait for the disk.", lambda: body_log.waiting_bytes
+    )
+    metrics.gauge("belfry_log_position", "The last entry of the log.", body_log.end)
+    lookups = Threads("lookups", workers=LOOKUP_THREADS, waiting_max=WAITING_MAX)
+    queries = Threads("queries", workers=QUERY_THREADS, waiting_max=WAITING_MAX)
+    exporting = Threads("exports", workers=EXPORT_THREADS, waiting_max=WAITING_MAX)
+    services = _services(here, body_log, index, metrics, (lookups, queries, exporting))
+    litestar = management.build(services)
+    answers = RememberedAnswers(here.database, here.clock, hours=here.settings.idempotency_hours)
+    health = Health(_checks(here, body_log), metrics)
+    gate = application.build(
+        (
+            *health.routes(),
+            *server_api.build(services),
+            *Bridge(litestar, Repeatable(answers, lookups)).routes(),
+        ),
+        directory=directory,
+        metrics=metrics,
+        settings=here.settings,
+        clock=here.clock,
+        ids=here.ids,
+        version=__version__,
+        management_document=management.openapi_of(litestar),
+    )
+    return EdgeParts(gate, health, (lookups, queries, exporting))
+
+
+def _services(
+    here: Installation,
+    body_log: FileLog,
+    index: IdempotencyIndex,
+    metrics: EdgeMetrics,
+    threads: tuple[Threads, Threads, Threads],
+) -> Services:
+    lookups, queries, exporting = threads
+    parts = build_campaigns(here)
+    limits = UploadLimits(records_max=here.settings.records_max)
+    acceptance = Acceptance(
+        log=body_log,
+        limits=limits,
+        threads=lookups,
+        metrics=metrics,
+        ids=here.ids,
+        partners=lambda _account_id: PartnerPolicy(),
+        discarded=_nothing_discarded,
+        known_device=parts.profiles.is_known_device,
+    )
+    return Services(
+        settings=here.settings,
+        clock=here.clock,
+        ids=here.ids,
+        acceptance=acceptance,
+        index=index,
+        upload_limits=limits,
+        lookups=lookups,
+        queries=queries,
+        exporting=exporting,
+        profiles=parts.profiles,
+        segments=parts.segments,
+        exports=Exports(here.database, here.columnar, here.clock, here.ids, here.secret),
+        campaigns=parts.campaigns,
+        explain=parts.explain,
+        event_names=partial(known_names, here.database),
+        operations=Operations(here.database),
+        errors=ErrorStream(here.database, here.columnar, here.clock, here.ids),
+    )
+
+
+def _nothing_discarded(_account_id: AccountId) -> frozenset[str]:
+    return frozenset()
+
+
+def _checks(here: Installation, body_log: FileLog) -> dict[str, Check]:
+    heartbeats = Heartbeats(here.database)
+
+    def engine_is_alive() -> bool:
+        newest_ms = heartbeats.newest_ms("engine")
+        return newest_ms is not None and here.clock.now_ms() - newest_ms < ENGINE_SILENT_MS
+
+    def relational_answers() -> bool:
+        with here.database.read() as connection:
+            return connection.exec_driver_sql("SELECT 1").scalar() == 1
+
+    return {
+        "log": lambda: body_log.is_writable,
+        "relational": relational_answers,
+        "columnar": here.columnar.ping,
+        "engine": engine_is_alive,
+    }
