@@ -6,6 +6,7 @@ Shares no code with the compiler on purpose. Slow and simple: what it says is wh
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Person:
     email: str = ""
     phone: str = ""
     bucket: int = 0
-    created_at_ms: int = 0
+    created_at_ms: int = 1_700_000_000_000
     identified: bool = True
     reachable: tuple[str, ...] = ()
     devices: tuple[dict[str, str], ...] = ()
@@ -66,6 +67,7 @@ class World:
     identities: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.kept: dict[str, dict[int, tuple[Any, ...]]] = {}
         self._events: dict[int, list[Happened]] = defaultdict(list)
         for event in self.events:
             self._events[event.profile_id].append(event)
@@ -600,14 +602,7 @@ def interest_key(rule: Any, event: Happened, world: World) -> Any:
 
 
 def has_scores(rule: Any, person: Person, world: World) -> bool:
-    figures: dict[int, tuple[int, int, Fraction]] = {}
-    source = {"event": rule["event"], "when": {"range": rule["range"]}}
-    for other in world.people:
-        mine = [e for e in world.of(other.profile_id) if e.ts_ms <= world.as_of_ms]
-        mine = [e for e in mine if is_occurrence(source, e, world)]
-        if mine and not other.hidden:
-            money = measured({"fn": "sum", "prop": rule.get("monetary", "")}, mine)
-            figures[other.profile_id] = (max(e.ts_ms for e in mine), len(mine), money)
+    figures = all_figures(rule, world)
     if person.profile_id not in figures:
         return False
     r, f, m = (score(figures, person.profile_id, part) for part in range(3))
@@ -618,6 +613,21 @@ def has_scores(rule: Any, person: Person, world: World) -> bool:
         and m in rule.get("m", range(1, 6))
         and rule.get("cell", cell) == cell
     )
+
+
+def all_figures(rule: Any, world: World) -> dict[int, tuple[Any, ...]]:
+    """Latest time, count and money of everyone who did it; kept, for each person asks again."""
+    key = json.dumps([rule["event"], rule["range"], rule.get("monetary")])
+    if key not in world.kept:
+        source = {"event": rule["event"], "when": {"range": rule["range"]}}
+        world.kept[key] = {}
+        for other in world.people:
+            mine = [e for e in world.of(other.profile_id) if e.ts_ms <= world.as_of_ms]
+            mine = [e for e in mine if is_occurrence(source, e, world)]
+            if mine and not other.hidden:
+                money = measured({"fn": "sum", "prop": rule.get("monetary", "")}, mine)
+                world.kept[key][other.profile_id] = (max(e.ts_ms for e in mine), len(mine), money)
+    return world.kept[key]
 
 
 def score(figures: dict[int, tuple[Any, ...]], profile_id: int, part: int) -> int:

@@ -27,7 +27,22 @@ MOMENTS = [
 EVENTS = ["Charged", "App Launched", "Search", "Identity Set"]
 ODD = "we`ird {x:y} \n--/*"
 ODD_STORED = "we`ird {xy} \n--/*"
-TEXTS = ["Gold", "gold", "Platinum", "É", "é", "ΣΑΣ", "σας", "straße", "STRASSE", "a b", "x'; DROP", "\\n", "%", "K"]
+TEXTS = [
+    "Gold",
+    "gold",
+    "Platinum",
+    "É",
+    "é",
+    "ΣΑΣ",
+    "σας",
+    "straße",
+    "STRASSE",
+    "a b",
+    "x'; DROP",
+    "\\n",
+    "%",
+    "\u212a",
+]
 VERSIONS = ["5.9", "5.10", "v5.10.0", "6", "5.10.2-beta", "none"]
 DAY_MS = 86_400_000
 

@@ -26,6 +26,7 @@ class Scope(enum.StrEnum):
     PROFILES_WRITE = "profiles:write"
     PROFILES_READ = "profiles:read"
     EVENTS_READ = "events:read"
+    HISTORY_WRITE = "history:write"
     SEGMENTS_READ = "segments:read"
     SEGMENTS_WRITE = "segments:write"
     CAMPAIGNS_READ = "campaigns:read"

@@ -22,7 +22,7 @@ from belfry.errors import BadRequest, Conflict, NotFound
 from belfry.ids import AccountId, CampaignId, MessageId
 from belfry.storage.relational import Database
 
-LIST_MAX = 100
+LIST_MAX = 500
 DEAD_LETTERS_MAX = 500
 """Dead letters on one page, and those that one transaction queues again."""
 
@@ -65,7 +65,7 @@ class Campaigns:
             return self._existing(connection, account_id, campaign_id)
 
     def list_newest(
-        self, account_id: AccountId, *, before: CampaignId | None = None, limit: int = LIST_MAX
+        self, account_id: AccountId, *, before: CampaignId | None = None, limit: int = 100
     ) -> list[Campaign]:
         """Campaigns, the newest first, those with ids below `before`; at most `LIST_MAX`."""
         with self._database.read() as connection:

@@ -85,10 +85,6 @@ class Lanes:
         """How many requests one lane may have in flight now."""
         return max(1, self._requests_max // (len(self._busy) + 1))
 
-    @property
-    def is_busy(self) -> bool:
-        return bool(self._busy)
-
     def set_plans(self, plans: Sequence[Plan]) -> None:
         """Sort the runs that may send into lanes; lanes without any disappear when they have finished."""
         by_key: dict[str, list[Plan]] = {}

@@ -36,6 +36,7 @@ SEED_EXAMPLE = {
 UPLOADERS = 2
 START_WITHIN_S, APPLY_WITHIN_S, SEND_WITHIN_S = 60, 120, 180
 RETRY_DELAYS_S = "1,2,3"
+PROGRESS_EVERY_S = 2.0
 
 Figures = dict[str, Any]
 
@@ -193,22 +194,22 @@ def _campaign(server: _Server, endpoint: Endpoint) -> dict[str, Any]:
     }
     campaign = {
         "name": "Your cart is waiting",
-        "channel": "webhook",
-        "segment_id": segment["id"],
+        "segment_id": segment["segment_id"],
         "webhook": {"url": endpoint.url, "method": "POST", "body": json.dumps(body)},
     }
     created: dict[str, Any] = server.request("POST", "/api/v1/campaigns", campaign)[1]
-    server.request("POST", f"/api/v1/campaigns/{created['id']}/launch")
+    server.request("POST", f"/api/v1/campaigns/{created['campaign_id']}/launch")
     return created
 
 
 def _sent_report(server: _Server, campaign: dict[str, Any]) -> dict[str, Any]:
     def state() -> str:
-        return str(server.request("GET", f"/api/v1/campaigns/{campaign['id']}")[1].get("state"))
+        return str(server.request("GET", f"/api/v1/campaigns/{campaign['campaign_id']}")[1].get("state"))
 
     _wait(lambda: state() == "completed", SEND_WITHIN_S, "sending the campaign")
-    answer: dict[str, Any] = server.request("GET", f"/api/v1/campaigns/{campaign['id']}/report")[1]
-    return answer
+    answer = server.request("GET", f"/api/v1/campaigns/{campaign['campaign_id']}/report")[1]
+    run: dict[str, Any] = answer["runs"][0]
+    return run
 
 
 def _explain(server: _Server, campaign: dict[str, Any], day: Day) -> list[tuple[str, Any]]:
@@ -217,7 +218,7 @@ def _explain(server: _Server, campaign: dict[str, Any], day: Day) -> list[tuple[
         next(iter(sorted(day.without_number)), None),
         "john_124",
     ]
-    path = f"/api/v1/explain?campaign={campaign['id']}&identity="
+    path = f"/api/v1/explain?campaign={campaign['campaign_id']}&identity="
     return [(who, server.request("GET", path + who)[1]) for who in curious if who]
 
 
@@ -235,25 +236,35 @@ def _expected(day: Day) -> dict[str, int]:
 
 def _wait(condition: Callable[[], bool], within_s: float, what: str) -> None:
     """Poll; a line of progress for whatever takes more than two seconds."""
-    started, told = time.monotonic(), False
+    started, told = time.monotonic(), 0.0
     while not condition():
         passed = time.monotonic() - started
         if passed > within_s:
             raise SystemExit(f"belfry: {what} took more than {within_s} s; see the log above")
-        if passed > 2:
-            told = True
-            print(f"\r  ... {what}, {passed:.0f} s", end="", flush=True)
-        time.sleep(0.1)
-    if told:
+        if passed > told + PROGRESS_EVERY_S:
+            told = passed
+            _tell_progress(f"{what}, {passed:.0f} s")
+        time.sleep(0.05)
+    if told and sys.stdout.isatty():
         print()
 
 
 def _progress(results: Iterator[Any], total: int, what: str) -> Iterator[Any]:
-    started, told = time.monotonic(), False
+    started, told = time.monotonic(), 0.0
     for number, result in enumerate(results, 1):
-        if time.monotonic() - started > 2 and sys.stdout.isatty():
-            told = True
-            print(f"\r  ... {what}, {number} of {total}", end="", flush=True)
+        passed = time.monotonic() - started
+        if passed > told + PROGRESS_EVERY_S:
+            told = passed
+            _tell_progress(f"{what}, {number} of {total}")
         yield result
-    if told:
+    if told and sys.stdout.isatty():
         print()
+
+
+def _tell_progress(text: str) -> None:
+    # A terminal shows one line that changes; a file gets one line each time.
+    print(
+        f"\r  ... {text}" if sys.stdout.isatty() else f"  ... {text}",
+        end="" if sys.stdout.isatty() else "\n",
+        flush=True,
+    )

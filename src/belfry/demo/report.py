@@ -48,17 +48,17 @@ def _question(figures: dict[str, Any], day: Day) -> None:
 def _campaign(figures: dict[str, Any]) -> None:
     report = figures["report"]
     print('\nCampaign "Your cart is waiting" over webhook, to those who filled a cart and did not buy:')
-    print(f"  qualified {report['qualified']:>6,}")
-    print(f"  sent      {report['sent']:>6,}   {report['retried']:,} of them only after a retry")
-    for reason, count in sorted({**report["failed_by_reason"], **report["skipped_by_reason"]}.items()):
+    print(f"  qualified {report['qualified_count']:>6,}")
+    print(f"  sent      {report['sent_count']:>6,}   {report['retried_count']:,} of them only after a retry")
+    for reason, count in sorted({**report["failed"], **report["skipped"]}.items()):
         print(f"  not sent  {count:>6,}   {reason}")
     for who, answer in figures["explained"]:
-        print(f"  why {who}: {answer.get('summary') or answer.get('error')}")
+        print(f"  why {who}: {answer.get('text') or answer.get('error')}")
 
 
 def _go_on(figures: dict[str, Any], base: str, account: str, passcode: str) -> None:
     headers = f"-H 'X-CleverTap-Account-Id: {account}' -H 'X-CleverTap-Passcode: {passcode}'"
-    campaign = figures["campaign"]["id"]
+    campaign = figures["campaign"]["campaign_id"]
     print("\nTo go on with:")
     print(f"  API page    {base}/api/v1/docs")
     print(f"  one user    curl -s {headers} '{base}/1/profile.json?identity=shop-0001'")
@@ -78,11 +78,11 @@ def _problems(figures: dict[str, Any], day: Day) -> list[str]:
         ("records accepted", accepted, day.records_count - sum(day.refused.values())),
         ("records refused, by code", dict(_refused(figures)), dict(day.refused)),
         ("users who launched the app", figures["launched"] == day.launched, True),
-        ("users qualified", report["qualified"], expected["qualified"]),
-        ("messages sent", report["sent"], expected["sent"]),
-        ("messages retried", report["retried"], expected["retried"]),
-        ("messages failed", sum(report["failed_by_reason"].values()), expected["failed"]),
-        ("messages skipped", sum(report["skipped_by_reason"].values()), expected["skipped"]),
+        ("users qualified", report["qualified_count"], expected["qualified"]),
+        ("messages sent", report["sent_count"], expected["sent"]),
+        ("messages retried", report["retried_count"], expected["retried"]),
+        ("messages failed", sum(report["failed"].values()), expected["failed"]),
+        ("messages skipped", sum(report["skipped"].values()), expected["skipped"]),
         ("messages that the endpoint took", len(taken), expected["sent"]),
         ("messages that it took twice", sum(count > 1 for count in taken.values()), 0),
     ]

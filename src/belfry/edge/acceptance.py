@@ -52,19 +52,25 @@ class Acceptance:
         self._discarded = discarded
         self._known_device = known_device
 
-    async def check(self, request: Request, body: bytes) -> Verdict:
+    async def check(self, request: Request, body: bytes, *, is_history: bool = False) -> Verdict:
         """What is accepted of an upload and why not the rest. Keeps nothing.
+
+        is_history   what was recorded elsewhere before: system events are accepted
 
         Raises BadRequest for a body that cannot be read, Forbidden for records beyond the passcode's scopes.
         """
         if len(body) <= INLINE_BYTES_MAX:
             try:
-                return self._verdict(request, body, _ask_the_store)
+                return self._verdict(request, body, _ask_the_store, is_history=is_history)
             except _StoreNeeded:
                 pass
         account_id = request.account_id
         return await self._threads.run(
-            self._verdict, request, body, lambda device_id: self._known_device(account_id, device_id)
+            self._verdict,
+            request,
+            body,
+            lambda device_id: self._known_device(account_id, device_id),
+            is_history=is_history,
         )
 
     async def keep_upload(self, request: Request, body: bytes, verdict: Verdict, extra: dict[str, Any]) -> None:
@@ -89,7 +95,9 @@ class Acceptance:
         whole = {"passcode": request.known_caller.passcode.passcode_id, **meta}
         await self._log.append(Entry(request.account_id, kind, request.received_at_ms, request.request_id, whole, body))
 
-    def _verdict(self, request: Request, body: bytes, known_device: Callable[[str], bool]) -> Verdict:
+    def _verdict(
+        self, request: Request, body: bytes, known_device: Callable[[str], bool], *, is_history: bool
+    ) -> Verdict:
         caller = request.known_caller
         _refuse_beyond_scopes(body, caller.passcode, self._limits)
         account_id = caller.account.account_id
@@ -102,6 +110,7 @@ class Acceptance:
             partner_header=partner_of(request),
             discarded=self._discarded(account_id),
             known_device=known_device,
+            is_history=is_history,
         )
 
 
@@ -129,5 +138,5 @@ def _refuse_beyond_scopes(body: bytes, passcode: Passcode, limits: UploadLimits)
 
 def _scope_of(record: WireRecord) -> Scope:
     kind = record.type
-    is_event = isinstance(kind, str) and kind.lower() == "event"
+    is_event = isinstance(kind, str) and kind.strip().lower() == "event"
     return Scope.EVENTS_WRITE if is_event else Scope.PROFILES_WRITE

@@ -13,8 +13,8 @@ from belfry.errors import BadRequest, TooLarge, UnsupportedMedia
 
 CHUNK_BYTES = 256 * 1024
 ZSTD_WINDOW_BYTES_MAX = 16 * 1024 * 1024
-FORMS = (b"application/x-www-form-urlencoded", b"multipart/form-data")
-ENCRYPTED = b"application/octet-stream+hpke"
+FORM = b"application/x-www-form-urlencoded"
+NEVER_JSON = (b"multipart/form-data", b"application/octet-stream+hpke")
 SERVED = "gzip, deflate, zstd, identity"
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -31,12 +31,16 @@ async def read(receive: Receive, headers: dict[bytes, bytes], bytes_max: int) ->
     Raises TooLarge, UnsupportedMedia (a form, an encrypted body, another encoding), BadRequest (broken
     compression), ClientGone. A missing or wrong Content-Type is no reason to refuse (server-api 1.6).
     """
-    _refuse_media(headers.get(b"content-type", b""))
+    media = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media in NEVER_JSON:
+        raise _unserved(media)
     encoding = headers.get(b"content-encoding", b"").strip().lower()
     raw = await _read_raw(receive, headers, bytes_max)
-    if encoding in (b"", b"identity"):
-        return raw
-    return decode(raw, encoding.decode("latin-1"), bytes_max)
+    whole = raw if encoding in (b"", b"identity") else decode(raw, encoding.decode("latin-1"), bytes_max)
+    # curl and many a script call JSON a form, because that is their default; only a real form is refused.
+    if media == FORM and whole.lstrip()[:1] not in (b"{", b"["):
+        raise _unserved(media)
+    return whole
 
 
 def decode(raw: bytes, encoding: str, bytes_max: int) -> bytes:
@@ -90,12 +94,10 @@ async def _read_chunks(message: MutableMapping[str, Any], receive: Receive, byte
         message = await receive()
 
 
-def _refuse_media(content_type: bytes) -> None:
-    media = content_type.partition(b";")[0].strip().lower()
-    if media in FORMS or media == ENCRYPTED:
-        raise UnsupportedMedia(
-            f"Content-Type {media.decode('latin-1')} is not served, send application/json", field="Content-Type"
-        )
+def _unserved(media: bytes) -> UnsupportedMedia:
+    return UnsupportedMedia(
+        f"Content-Type {media.decode('latin-1')} is not served, send application/json", field="Content-Type"
+    )
 
 
 def _inflate(raw: bytes, window_bits: int, bytes_max: int) -> bytes:

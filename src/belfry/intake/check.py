@@ -29,6 +29,7 @@ def check_upload(
     partner_header: str | None = None,
     discarded: frozenset[str] = frozenset(),
     known_device: Callable[[str], bool] = knows_no_device,
+    is_history: bool = False,
 ) -> Verdict:
     """Decide for each record of an upload whether it is accepted; the first failing rule gives code and text.
 
@@ -37,6 +38,7 @@ def check_upload(
     partner_header  `X-Partner-Id`: Partner ID of records without `$source`
     discarded       folded event names that the account discarded (528)
     known_device    whether a device of the account has used an objectId that has no known form (526)
+    is_history      what an SDK or another platform recorded before: system events are accepted
     raises          BadRequest: the call as a whole cannot be taken; then nothing of it counts
     source          server-api 3.1, 3.11, 3.12
     """
@@ -47,6 +49,7 @@ def check_upload(
         discarded=discarded,
         known_device=known_device,
         ts_s_max=now_ms // 1000 + FUTURE_TOLERANCE_S,
+        is_history=is_history,
     )
     records = decode(body, limits).records
     checked = [check_record(records[index], index, rules) for index in _uncommon(records, rules)]

@@ -39,12 +39,14 @@ def read_upload(
     *,
     partner_header: str | None = None,
     known_device: Callable[[str], bool] = knows_no_device,
+    is_history: bool = False,
 ) -> list[Record | Refusal]:
     """Read the records that the edge accepted, cleaned, in the order of the body.
 
     refused         places (from 0) of the records that `check_upload` refused; they are left out
     received_at_ms  not looked at: a record without a time keeps None, and its reader decides
     known_device    as for `check_upload`, here for objectIds that come beside an identity
+    is_history      as for `check_upload`
     returns         one item for each accepted record. A Refusal among them is a record that the account's settings
                     of today do not accept any more; whoever reads puts it into the error stream
     raises          BadRequest: the body is none that `check_upload` accepts
@@ -58,6 +60,7 @@ def read_upload(
         known_device=known_device,
         ts_s_max=_TS_S_MAX,
         is_reading=True,
+        is_history=is_history,
     )
     upload = decode(body, _NO_LIMITS)
     left_out = frozenset(refused)

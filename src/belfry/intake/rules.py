@@ -26,6 +26,7 @@ class Rules(msgspec.Struct, frozen=True):
     discarded        folded event names that the account discarded
     known_device     whether a device of the account has used this objectId
     ts_s_max         latest time that is not refused, epoch seconds
+    is_history       the upload holds what was recorded elsewhere: system events are accepted
     is_reading       the edge accepted the record already; only what it could not see may still refuse it
     """
 
@@ -36,10 +37,11 @@ class Rules(msgspec.Struct, frozen=True):
     known_device: Callable[[str], bool]
     ts_s_max: int
     is_reading: bool = False
+    is_history: bool = False
 
     @property
     def vocabulary(self) -> Vocabulary:
-        return vocabulary_for(self.settings.event_name_length_max)
+        return vocabulary_for(self.settings.event_name_length_max, is_history=self.is_history)
 
 
 class Head(msgspec.Struct, frozen=True):

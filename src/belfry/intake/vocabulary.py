@@ -39,12 +39,13 @@ class CleanKey(msgspec.Struct, frozen=True):
 class Names(dict[str, CleanName]):
     """Raw event name → clean name; bounded."""
 
-    def __init__(self, length_max: int) -> None:
+    def __init__(self, length_max: int, restricted: frozenset[str]) -> None:
         super().__init__()
         self._length_max = length_max
+        self._restricted = restricted
 
     def __missing__(self, raw: str) -> CleanName:
-        clean = _clean_name(raw, self._length_max)
+        clean = _clean_name(raw, self._length_max, self._restricted)
         if len(raw) <= ENTRY_LENGTH_MAX:
             if len(self) >= ENTRIES_MAX:
                 self.clear()
@@ -80,18 +81,19 @@ class Vocabulary(msgspec.Struct, frozen=True):
 
 
 @functools.lru_cache(maxsize=32)
-def vocabulary_for(name_length_max: int) -> Vocabulary:
-    return Vocabulary(Names(name_length_max))
+def vocabulary_for(name_length_max: int, *, is_history: bool = False) -> Vocabulary:
+    """is_history: system events that an SDK or another platform recorded may come; what only we say may not."""
+    return Vocabulary(Names(name_length_max, names.DEBUG if is_history else names.RESTRICTED))
 
 
 EVENT_KEYS = Keys(names.clean)
 PROFILE_KEYS = Keys(names.clean_profile_key)
 
 
-def _clean_name(raw: str, length_max: int) -> CleanName:
+def _clean_name(raw: str, length_max: int, restricted: frozenset[str]) -> CleanName:
     name = names.clean(raw, length_max)
     folded = names.fold(name)
-    code = Code.NAME_MISSING if not folded else Code.RESTRICTED if folded in names.RESTRICTED else None
+    code = Code.NAME_MISSING if not folded else Code.RESTRICTED if folded in restricted else None
     return CleanName(name, folded, code, () if name == raw else (_name_remark(raw, name, length_max),))
 
 

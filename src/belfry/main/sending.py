@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import socket
 import threading
 
 import msgspec
@@ -125,7 +126,7 @@ def build_sending(here: Installation) -> Sending:
         audience=parts.audience,
         sender=client,
         gate=Gate(clock),
-        worker=Worker(database, clock, ids, name="dispatcher"),
+        worker=Worker(database, clock, ids, name=f"{_engine_name(here)}/dispatcher"),
         clock=clock,
         limits=Limits(
             requests_max=settings.dispatch_requests_max,
@@ -139,8 +140,14 @@ def build_sending(here: Installation) -> Sending:
         store=parts.store,
         outbox=parts.outbox,
         who=parts.who,
-        worker=Worker(database, clock, ids, name="launcher"),
+        worker=Worker(database, clock, ids, name=f"{_engine_name(here)}/launcher"),
         clock=clock,
         message_key=parts.message_key,
     )
     return Sending(launcher, dispatcher, client)
+
+
+def _engine_name(here: Installation) -> str:
+    """A name that no other living engine has, and that this one has again after a restart: host and data folder."""
+    place = f"{socket.gethostname()}:{here.settings.path()}".encode()
+    return hashlib.blake2b(place, digest_size=8).hexdigest()

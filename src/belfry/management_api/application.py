@@ -12,6 +12,7 @@ from belfry.edge.services import Services
 from belfry.management_api.bridge import accepted_of, keep_failure
 from belfry.management_api.campaigns import CampaignsController, ExplainController
 from belfry.management_api.error_records import ErrorsController
+from belfry.management_api.history import HistoryController
 from belfry.management_api.operations import OperationsController
 from belfry.management_api.profiles import ProfilesController
 from belfry.management_api.segments import SegmentsController
@@ -21,6 +22,7 @@ CONTROLLERS = (
     CampaignsController,
     ErrorsController,
     ExplainController,
+    HistoryController,
     OperationsController,
     ProfilesController,
     SegmentsController,

@@ -159,6 +159,7 @@ class BlockApplier:
             self._partners(account.account_id),
             partner_header=entry.meta.get("partner"),
             known_device=lambda device_id: self._knows_device(account.account_id, device_id),
+            is_history=bool(entry.meta.get("history")),
         )
 
     def _knows_device(self, account_id: AccountId, device_id: str) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 import msgspec
+from sqlalchemy.exc import IntegrityError
 
 from belfry.accounts.model import Account
 from belfry.clock import Clock
@@ -33,6 +34,8 @@ from belfry.storage.relational import Database
 
 SEGMENTS_MAX = 2_500
 NAME_LENGTH_MAX = 200
+NUMBER_TRIES = 20
+"""Two writers may pick the same number for a new segment; the later one picks again."""
 CANNOT_COMPILE_REGEXP = 427
 
 
@@ -49,15 +52,21 @@ class Segments:
     def create(self, account: Account, name: Json, rule: Json) -> SavedSegment:
         """Save a rule tree under a name.
 
-        raises  BadRequest: the tree is not legal, refers to unknown segments; Conflict: the account has 2 500
+        raises  BadRequest: the tree is not legal, refers to unknown segments; Conflict: the account has 2 500 already
         """
         name = as_text(name, "name", NAME_LENGTH_MAX).strip()
         self._check(account, rule)
+        for _ in range(NUMBER_TRIES):
+            with contextlib.suppress(IntegrityError):
+                return self._insert(account.account_id, name, rule)
+        raise Conflict("another segment is being created at the same time; try again")
+
+    def _insert(self, account_id: AccountId, name: str, rule: Json) -> SavedSegment:
+        now_ms = self._clock.now_ms()
         with self._database.begin() as connection:
-            if store.segments_count(connection, account.account_id) >= SEGMENTS_MAX:
+            if store.segments_count(connection, account_id) >= SEGMENTS_MAX:
                 raise Conflict(f"an account has at most {SEGMENTS_MAX} segments", limit=SEGMENTS_MAX)
-            now_ms = self._clock.now_ms()
-            segment_id = store.insert_segment(connection, account.account_id, name, rule, now_ms)
+            segment_id = store.insert_segment(connection, account_id, name, rule, now_ms)
         return SavedSegment(segment_id, name, rule, now_ms, now_ms)
 
     def get(self, account_id: AccountId, segment_id: int) -> SavedSegment:

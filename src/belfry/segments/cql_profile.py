@@ -27,7 +27,11 @@ GROUPS = (
 )
 NOT_SERVED = ("geo_fields", "geo_radius")
 _GENDERS = {"male": ["Male", "M"], "m": ["Male", "M"], "female": ["Female", "F"], "f": ["Female", "F"]}
-_PLATFORMS = {"androidapp": "Android", "iosapp": "iOS", "windowsapp": "Windows"}
+_PLATFORMS = {
+    "androidapp": ["AndroidApp", "Android"],
+    "iosapp": ["iOSApp", "iOS"],
+    "windowsapp": ["WindowsApp", "Windows"],
+}
 _TECHNOGRAPHICS = {"device": "device_type", "platform": "platform", "os": "os", "browser": "browser"}
 _APP_FIELDS = {
     "make": "make",
@@ -91,7 +95,7 @@ def _age(one: Condition, at: str) -> Rule:
 def _technographic(one: Condition, at: str) -> Rule:
     field = _field(one, _TECHNOGRAPHICS, at)
     if field == "platform":
-        one = _replaced(one, {app: [app, name] for app, name in _PLATFORMS.items()})
+        one = _replaced(one, _PLATFORMS)
     return _device(field, one, at)
 
 

@@ -18,8 +18,8 @@ EXPORT_ID_BYTES = 8
 _FORMAT = struct.Struct(">B8s8sqq")  # form, account, export, position
 _FORM = 1
 _MAC_BYTES = 16
-_TEXT_LENGTH_MAX = 600
-"""Longest text worth decoding: our own have 66 characters, percent-encoding triples at most."""
+_TEXT_LENGTH_MAX = 1000
+"""Longest text worth decoding: our own have 66 characters, each percent-encoding at most triples that."""
 
 
 class Cursor(msgspec.Struct, frozen=True):

@@ -37,9 +37,13 @@ class ExportQuery(msgspec.Struct, frozen=True):
 
 
 def insert_segment(connection: sa.Connection, account_id: AccountId, name: str, rule: Any, now_ms: int) -> SegmentId:
-    """Store a new segment under the account's next number."""
+    """Store a new segment under a number that no segment of the account had before, a deleted one neither.
+
+    The number is like epoch seconds, as people know them from campaigns. Raises sqlalchemy's IntegrityError if another
+    writer took the same number meanwhile.
+    """
     highest = sa.select(sa.func.max(segments.c.segment_id)).where(segments.c.account_id == account_id)
-    segment_id = SegmentId((connection.execute(highest).scalar() or 1000) + 1)
+    segment_id = SegmentId(max(now_ms // 1000, (connection.execute(highest).scalar() or 0) + 1))
     connection.execute(
         segments.insert().values(
             account_id=account_id,

@@ -32,18 +32,18 @@ VALUES_SHOWN = 5
 _LIMITS = {
     NumberCmp.EQ: "exactly {}",
     NumberCmp.NE: "other than {}",
-    NumberCmp.LT: "fewer than {}",
+    NumberCmp.LT: "less than {}",
     NumberCmp.LTE: "at most {}",
     NumberCmp.GT: "more than {}",
     NumberCmp.GTE: "at least {}",
     NumberCmp.BETWEEN: "between {} and {}",
 }
 _FUNCTIONS = {
-    MeasureFn.SUM: "sum",
-    MeasureFn.AVG: "average",
-    MeasureFn.MIN: "smallest value",
-    MeasureFn.MAX: "largest value",
-    MeasureFn.DISTINCT: "number of different values",
+    MeasureFn.SUM: "a sum",
+    MeasureFn.AVG: "an average",
+    MeasureFn.MIN: "a smallest value",
+    MeasureFn.MAX: "a largest value",
+    MeasureFn.DISTINCT: "a number of different values",
 }
 _COMPARED = {
     Cmp.EQ: "is {}",
@@ -88,7 +88,7 @@ _COMPARED = {
 
 
 def sentence(rule: Rule, calendar: Calendar, segment_names: Mapping[int, str]) -> str:
-    """The whole tree: `Users who did at least 3 times Charged from 27 October 2026 to now.`"""
+    """The whole tree: `Users who did Charged at least 3 times from 27 October 2026 to now.`"""
     return f"Users {clause(rule, calendar, segment_names)}."
 
 
@@ -129,26 +129,32 @@ def limits_in_words(cmp: NumberCmp, limits: Sequence[float]) -> str:
 
 
 def _event(rule: EventRule, calendar: Calendar) -> str:
-    sources = _joined([_source(source, calendar) for source in rule.sources], "or")
-    picked = {Occurrence.ANY: "", Occurrence.FIRST: "for the first time ever ", Occurrence.LAST: "for the last time "}
+    picked = {Occurrence.ANY: "", Occurrence.FIRST: "for the first time ever", Occurrence.LAST: "for the last time"}
+    how = " ".join(part for part in (picked[rule.occurrence], _measured(rule.measure)) if part)
     verb = "who did" if rule.did else "who did not do"
-    return f"{verb} {picked[rule.occurrence]}{_measured(rule.measure)}{sources}".replace("  ", " ")
+    if len(rule.sources) == 1:
+        return f"{verb} {_source(rule.sources[0], how, calendar)}"
+    sources = _joined([_source(source, "", calendar) for source in rule.sources], "or")
+    return f"{verb} {sources}" + (f", in total {how}" if how else "")
 
 
 def _measured(measure: model.Measure) -> str:
-    limits = limits_in_words(measure.cmp, measure.value)
+    """Nothing for "at least once", the plain case."""
     zero = ", counting users who never did it," if measure.include_zero else ""
-    if measure.fn is not MeasureFn.COUNT:
-        return f"with a {_FUNCTIONS[measure.fn]} of {'.'.join(measure.prop)} {limits}{zero} "
-    is_once = measure.cmp is NumberCmp.GTE and measure.value == (1,)
-    return f"{zero.lstrip(', ')} " if is_once else f"{limits} times{zero} "
+    if measure == model.Measure():
+        return ""
+    limits = limits_in_words(measure.cmp, measure.value)
+    if measure.fn is MeasureFn.COUNT:
+        return f"{limits} times{zero}"
+    return f"with {_FUNCTIONS[measure.fn]} of {'.'.join(measure.prop)} of {limits}{zero}"
 
 
-def _source(source: model.Source, calendar: Calendar) -> str:
-    parts = [" or ".join(source.names) or "any event", _window(source.when.range, calendar), *_times(source.when)]
+def _source(source: model.Source, how: str, calendar: Calendar) -> str:
+    names = " or ".join(source.names) or "any event"
+    parts = [names, how, _window(source.when.range, calendar), *_times(source.when)]
     if source.where is not None:
         parts.append(f"where {_filter(source.where)}")
-    return " ".join(parts)
+    return " ".join(part for part in parts if part)
 
 
 def _window(range_: model.Range, calendar: Calendar) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
@@ -122,4 +123,4 @@ class ExportStarted(msgspec.Struct, omit_defaults=True):
     status: str
     cursor: str | None = None
     next_cursor: str | None = None
-    records: list[dict[str, Json]] | None = None
+    records: list[dict[str, Any]] | None = None

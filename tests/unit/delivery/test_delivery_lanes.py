@@ -81,7 +81,7 @@ def test_a_finished_lane_without_runs_disappears() -> None:
     lanes.finish(lane)
     lanes.set_plans([])
     assert list(lanes) == []
-    assert not lanes.is_busy
+    assert lanes.share == 4
 
 
 def test_runs_of_a_lane_take_turns() -> None:
@@ -99,7 +99,7 @@ def test_emptying_takes_back_what_has_not_left() -> None:
     lanes.add(lane, calls(lane.plans[0], 5))
     start_all(lanes, lane)
     assert len(lanes.empty()) == 3
-    assert lanes.is_busy
+    assert lanes.share == 2
     assert lane.in_flight_count == 2
 
 

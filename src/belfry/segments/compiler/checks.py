@@ -17,12 +17,12 @@ from belfry.segments.compiler.plan import (
     OneOf,
     Operand,
     Place,
+    Predicate,
     Present,
     Property,
     Regex,
     Size,
     Spans,
-    Test,
     TextPart,
     Version,
 )
@@ -44,11 +44,11 @@ VERSION_PARTS = 8
 _DOB = Property(("DOB",))
 
 
-def test_of(condition: Condition, operand: Operand, calendar: Calendar) -> Test:
+def test_of(condition: Condition, operand: Operand, calendar: Calendar) -> Predicate:
     """One comparison as a test of an operand."""
     cmp = NEGATIVE.get(condition.cmp, condition.cmp)
     check = _CHECKS[cmp](cmp, condition.value, calendar)
-    return Test(operand, check, condition.cmp in NEGATIVE, condition.match_missing)
+    return Predicate(operand, check, condition.cmp in NEGATIVE, condition.match_missing)
 
 
 def age_test(condition: Condition, calendar: Calendar) -> Node:
@@ -58,7 +58,7 @@ def age_test(condition: Condition, calendar: Calendar) -> Node:
         check: Check = Spans(((None, None),))
     else:
         check = Spans(tuple(_birth_span(low, high, calendar) for low, high in _age_ranges(cmp, condition.value)))
-    return Test(_DOB, check, condition.cmp in NEGATIVE, condition.match_missing)
+    return Predicate(_DOB, check, condition.cmp in NEGATIVE, condition.match_missing)
 
 
 def _age_ranges(cmp: Cmp, value: Value) -> list[tuple[int | None, int | None]]:

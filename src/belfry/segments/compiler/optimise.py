@@ -10,7 +10,7 @@ from typing import Protocol
 
 import msgspec
 
-from belfry.segments.compiler.plan import EVERYONE, NOBODY, All, AnyOf, EventSet, No, Node, SetNode, Source, Test
+from belfry.segments.compiler.plan import EVERYONE, NOBODY, All, AnyOf, EventSet, No, Node, Predicate, SetNode, Source
 from belfry.segments.measures import is_at_least_once
 from belfry.segments.model import MeasureFn, Occurrence
 
@@ -158,7 +158,7 @@ def bound_by_events(node: Node) -> Base | None:
 
 def _looks_at_profiles(node: Node) -> bool:
     match node:
-        case Test():
+        case Predicate():
             return True
         case All(nodes) | AnyOf(nodes):
             return any(_looks_at_profiles(child) for child in nodes)

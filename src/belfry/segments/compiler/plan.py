@@ -1,7 +1,7 @@
 """A plan: a rule tree placed in one account and one moment. Frozen; every time is an instant, every name folded.
 
 A `Node` stands for a set of profiles, or inside `Source.where` for a set of occurrences: `All`, `AnyOf` and `No` work
-the same on both, and a `Test` looks at a profile in the first case, at an event in the second.
+the same on both, and a `Predicate` looks at a profile in the first case, at an event in the second.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Present(msgspec.Struct, frozen=True):
 Check: TypeAlias = OneOf | TextPart | Regex | Number | Spans | DayOfYear | Version | AllItems | Size | Present
 
 
-class Test(msgspec.Struct, frozen=True):
+class Predicate(msgspec.Struct, frozen=True):
     """One check of one operand.
 
     negated        the check must not hold
@@ -228,7 +228,7 @@ class No(msgspec.Struct, frozen=True):
 
 SetNode: TypeAlias = EventSet | InterestSet | RfmSet
 """What is selected from the events."""
-Node: TypeAlias = All | AnyOf | No | Test | OneProfile | SetNode
+Node: TypeAlias = All | AnyOf | No | Predicate | OneProfile | SetNode
 
 EVERYONE = All(())
 NOBODY = AnyOf(())

@@ -20,11 +20,11 @@ from belfry.segments.compiler.plan import (
     Number,
     OneOf,
     Place,
+    Predicate,
     Present,
     Regex,
     Size,
     Spans,
-    Test,
     TextPart,
     Version,
 )
@@ -82,11 +82,11 @@ class RowPredicates:
                 return disjunction([self.tree(child) for child in node.nodes])
             case No():
                 return f"NOT {self.tree(node.node)}"
-            case Test():
+            case Predicate():
                 return self.test(node)
         raise InternalError(f"{type(node).__name__} is not a test of a row")
 
-    def test(self, test: Test) -> str:
+    def test(self, test: Predicate) -> str:
         """One test; of a device field: for any device, or one without values if there is none."""
         if not isinstance(test.operand, DeviceField):
             return self._of_value(test, expressions(test.operand, self._parameters))
@@ -94,7 +94,7 @@ class RowPredicates:
         devices = "JSONExtractArrayRaw(devices)"
         return f"arrayExists(device -> {inner}, if(empty({devices}), ['{{}}'], {devices}))"
 
-    def _of_value(self, test: Test, at: Expressions) -> str:
+    def _of_value(self, test: Predicate, at: Expressions) -> str:
         holds = self.check(test.check, at)
         if not test.negated:
             return holds

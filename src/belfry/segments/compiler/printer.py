@@ -14,10 +14,10 @@ from belfry.segments.compiler.plan import (
     No,
     Node,
     OneProfile,
+    Predicate,
     RfmSet,
     SetNode,
     Source,
-    Test,
 )
 from belfry.segments.compiler.predicates import FALSE, TRUE, RowPredicates, conjunction, disjunction
 from belfry.segments.compiler.scans import Scans, Scope
@@ -70,7 +70,7 @@ class Printer:
                 return disjunction([self._tree(child) for child in node.nodes])
             case No():
                 return f"NOT {self._tree(node.node)}"
-            case Test():
+            case Predicate():
                 return self._rows.test(node)
             case OneProfile(profile_id):
                 return FALSE if profile_id is None else f"profile_id = {self.parameters.integer(profile_id)}"

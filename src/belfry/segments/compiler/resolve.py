@@ -27,11 +27,11 @@ from belfry.segments.compiler.plan import (
     OneOf,
     OneProfile,
     Operand,
+    Predicate,
     Present,
     Property,
     RfmSet,
     Source,
-    Test,
     TextColumn,
 )
 from belfry.segments.fields import FIELDS, FieldKind
@@ -147,7 +147,7 @@ class _Resolver:
         if kind is FieldKind.AGE:
             return age_test(condition, self._calendar)
         if kind is FieldKind.FLAG:
-            return Test(Flag(rule.field), Present(), negated=condition.value != (True,))
+            return Predicate(Flag(rule.field), Present(), negated=condition.value != (True,))
         return test_of(condition, _operand(rule.field, kind), self._calendar)
 
     def _interest(self, rule: model.InterestRule) -> Node:

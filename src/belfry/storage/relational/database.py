@@ -177,18 +177,31 @@ def bulk(connection: sa.Connection, statement: sa.Executable, rows: Sequence[Map
     """Run one INSERT, UPDATE or DELETE for many rows through the driver's `executemany`.
 
     rows     parameter values by name, already in the driver's types (bytes for JsonBytes columns); all with
-             the same keys. An INSERT gets exactly these columns.
+             the same keys. An INSERT gets exactly these columns; other statements name them by `bindparam`.
     returns  how many rows were inserted, updated or deleted; those that a conflict clause left alone not counted
     Skips SQLAlchemy's per-row processing, which costs more than SQLite's own work.
     """
     if not rows:
         return 0
-    names = list(rows[0])
-    if isinstance(statement, Insert):
-        compiled = statement.compile(dialect=connection.dialect, column_keys=names)
-    else:
-        compiled = cast("Any", statement).compile(dialect=connection.dialect)
-    order = compiled.positiontup
-    if order is None:
-        return connection.exec_driver_sql(str(compiled), [dict(row) for row in rows]).rowcount
-    return connection.exec_driver_sql(str(compiled), [tuple(row[name] for name in order) for row in rows]).rowcount
+    is_insert = isinstance(statement, Insert)
+    compiled = cast("Any", statement).compile(
+        dialect=connection.dialect, column_keys=list(rows[0]) if is_insert else None
+    )
+    constants = _constants(compiled, connection.dialect, rows[0])
+    if compiled.positiontup is None:
+        named = [{**constants, **row} for row in rows]
+        return connection.exec_driver_sql(str(compiled), named).rowcount
+    if constants:
+        rows = [{**constants, **row} for row in rows]
+    values = [tuple(row[name] for name in compiled.positiontup) for row in rows]
+    return connection.exec_driver_sql(str(compiled), values).rowcount
+
+
+def _constants(compiled: Any, dialect: sa.Dialect, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Values that the statement itself holds (`where(kind == "email")`), in the driver's types."""
+    constants = {}
+    for name, bind in compiled.binds.items():
+        if name not in row:
+            process = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            constants[name] = process(bind.effective_value) if process else bind.effective_value
+    return constants

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from belfry.storage.relational.errors import StoreBusy
+from belfry.storage.relational.errors import StoreBusy, StoreUnavailable
 
 _POLL_S = 0.001
 _POLL_S_MAX = 0.01
@@ -34,7 +34,7 @@ class Turns:
 
     @contextlib.contextmanager
     def take(self) -> Iterator[None]:
-        """Wait for the turn and hold it. Raises StoreBusy."""
+        """Wait for the turn and hold it. Raises StoreBusy, StoreUnavailable."""
         deadline = time.monotonic() + self._wait_s
         if not self._threads.acquire(self._wait_s):
             raise StoreBusy(f"another thread wrote to the SQLite store for over {self._wait_s} s")
@@ -115,7 +115,10 @@ class ProcessTurns:
 
     def _opened(self) -> tuple[int, int]:
         if self._files is None:
-            door, turn = (os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for path in self._paths)
+            try:
+                door, turn = (os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for path in self._paths)
+            except OSError as error:
+                raise StoreUnavailable(f"the SQLite store's folder cannot be written: {error}") from error
             self._files = (door, turn)
         return self._files
 

@@ -42,9 +42,13 @@ def impatient(database: Database) -> Database:
 
 
 def test_an_error_undoes_the_transaction(database: Database) -> None:
-    with pytest.raises(ZeroDivisionError), database.begin() as connection:
-        connection.execute(accounts.insert().values(ROW))
-        _ = 1 / 0
+    def fail() -> None:
+        with database.begin() as connection:
+            connection.execute(accounts.insert().values(ROW))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert count(database) == 0
 
 
@@ -91,9 +95,13 @@ def test_a_full_disk_is_unavailable_and_passes(sqlite_database: Database) -> Non
         sqlite_database.engine, "connect", lambda raw, _: raw.execute(f"PRAGMA max_page_count = {pages}").close()
     )
     sqlite_database.engine.dispose()
-    with pytest.raises(StoreUnavailable, match="full"):
+
+    def fill() -> None:
         for number in range(200):
             insert(sqlite_database, f"acc{number}", "x" * 200)
+
+    with pytest.raises(StoreUnavailable, match="full"):
+        fill()
     kept = count(sqlite_database)
     sa.event.listen(
         sqlite_database.engine, "connect", lambda raw, _: raw.execute("PRAGMA max_page_count = 100000").close()
@@ -149,10 +157,15 @@ def terminate_others(database: Database) -> None:
 @pytest.mark.server
 def test_a_connection_that_breaks_in_a_transaction_is_unavailable(postgres_database: Database) -> None:
     other = Database(postgres_database.dsn)
-    with pytest.raises(StoreUnavailable), other.begin() as connection:
-        connection.execute(accounts.insert().values(ROW))
-        terminate_others(postgres_database)
-        connection.execute(sa.text("SELECT 1"))
+
+    def fail() -> None:
+        with other.begin() as connection:
+            connection.execute(accounts.insert().values(ROW))
+            terminate_others(postgres_database)
+            connection.execute(sa.text("SELECT 1"))
+
+    with pytest.raises(StoreUnavailable):
+        fail()
     assert count(other) == 0
     other.close()
 
