@@ -16,6 +16,7 @@ import uvloop
 from belfry.accounts.directory import Directory
 from belfry.accounts.hashing import PasscodeHasher
 from belfry.config import Settings
+from belfry.edge.protocol import EnvelopeProtocol
 from belfry.errors import BelfryError
 from belfry.main.edge_services import EdgeParts, build_edge
 from belfry.main.stores import Installation, open_installation
@@ -47,6 +48,8 @@ def run_edge(settings: Settings) -> None:
         _serve(settings, parts)
     finally:
         stop.set()
+        for threads in parts.threads:
+            threads.close()
         directory.stop()
         body_log.close()
         index.close()
@@ -56,7 +59,7 @@ def run_edge(settings: Settings) -> None:
 def _serve(settings: Settings, parts: EdgeParts) -> None:
     config = uvicorn.Config(
         parts.application,
-        http="httptools",
+        http=EnvelopeProtocol,
         ws="none",
         lifespan="off",
         access_log=False,
@@ -67,7 +70,7 @@ def _serve(settings: Settings, parts: EdgeParts) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(int(settings.stop_within_s / 2), 1),
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, parts)
     with _listener(settings) as listener:
         port = listener.getsockname()[1]
         _publish(settings.path("run", "edge.port"), port)
@@ -76,6 +79,18 @@ def _serve(settings: Settings, parts: EdgeParts) -> None:
         signal.signal(signal.SIGTERM, lambda *_: None)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(server.serve(sockets=[listener]))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying "not ready" from the moment it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, parts: EdgeParts) -> None:
+        super().__init__(config)
+        self._parts = parts
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._parts.health.start_draining()
+        await super().shutdown(sockets)
 
 
 def _listener(settings: Settings) -> socket.socket:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
@@ -53,9 +54,10 @@ class SegmentView(msgspec.Struct, frozen=True):
 
 
 class CountView(msgspec.Struct, frozen=True):
-    """How many users a rule picks now, and the rule as a sentence."""
+    """How many users a rule picks, and the rule as a sentence. computed_at: when, ISO 8601 in UTC."""
 
     count: int
+    computed_at: str
     in_words: str
 
 
@@ -121,15 +123,17 @@ class SegmentsController(Controller):
 
         return await services.queries.run(act)
 
-    @post("/count", opt=READ, status_code=200, summary="How many users a rule picks now; nothing is saved")
+    @post("/preview", opt=READ, status_code=200, summary="How many users a rule picks now; nothing is saved")
     async def preview(self, accepted: Accepted, services: Uses, data: JSONBody[RuleRequest]) -> CountView:
         return await services.queries.run(_count, accepted, services, data.rule)
 
 
 def _count(accepted: Accepted, services: Uses, tree: RuleTree) -> CountView:
     rule = parse(tree)
+    computed_at = dt.datetime.fromtimestamp(services.clock.now_ms() / 1000, dt.UTC)
     count = services.segments.count(accepted.account, rule)
-    return CountView(count, services.segments.in_words(rule, accepted.account))
+    shown = computed_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return CountView(count, shown, services.segments.in_words(rule, accepted.account))
 
 
 def _view(accepted: Accepted, services: Uses, saved: SavedSegment) -> SegmentView:

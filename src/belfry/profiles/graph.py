@@ -39,7 +39,7 @@ class ProfileNode(msgspec.Struct):
     """One profile whole.
 
     identities   each with the time when it was attached, epoch milliseconds
-    used         in which load it was last asked for; the least used leave the memory first
+    used         in which load it was last asked for or changed; the least used leave the memory first
     """
 
     state: ProfileState
@@ -154,14 +154,22 @@ class MemoryGraph:
         self.profiles: dict[ProfileId, ProfileNode] = {}
         self.address_flags: dict[Address, dict[str, AddressFlag]] = {}
         self.loads = 0
-        self._owners: dict[Identity, ProfileId] = {}
+        self._owners: dict[Identity, ProfileNode] = {}
         self._device_owners: dict[str, ProfileId] = {}
         self._token_devices: dict[str, str] = {}
 
     def owner_of_identity(self, identity: Identity) -> ProfileId | None:
         """Whose it is, or None."""
         owner = self._owners.get(identity)
-        return None if owner is None else self.resolve(owner)
+        return None if owner is None else self.resolve(owner.state.profile_id)
+
+    def user_of_identity(self, identity: Identity) -> ProfileNode | None:
+        """The profile whose it is, or None; asked for once more."""
+        node = self._owners.get(identity)
+        if node is None or node.state.status is not _ACTIVE:
+            return None
+        node.used = self.loads
+        return node
 
     def owner_of_device(self, device_id: str) -> ProfileId | None:
         """On whose profile it is, or None."""
@@ -209,7 +217,9 @@ class MemoryGraph:
 
     def touch(self, profile_id: ProfileId) -> None:
         """Note that a profile's state changed: it gets the current version and will be saved."""
-        self.profiles[profile_id].state.version = self.version
+        node = self.profiles[profile_id]
+        node.state.version = self.version
+        node.used = self.loads
         self.dirty.profiles.add(profile_id)
 
     def touch_activity(self, profile_id: ProfileId) -> None:
@@ -218,9 +228,7 @@ class MemoryGraph:
 
     def create(self, profile_id: ProfileId, at_ms: int) -> None:
         """Make a profile of which nothing is known yet."""
-        node = new_node(self.account_id, profile_id, at_ms)
-        node.used = self.loads
-        self.profiles[profile_id] = node
+        self.profiles[profile_id] = new_node(self.account_id, profile_id, at_ms)
         self.touch(profile_id)
 
     def hide(self, profile_id: ProfileId, status: ProfileStatus, target_id: ProfileId | None) -> None:
@@ -238,8 +246,8 @@ class MemoryGraph:
     def attach_identity(self, identity: Identity, profile_id: ProfileId, at_ms: int) -> None:
         """Make it this profile's, whoever had it."""
         self.detach_identity(identity)
-        self._owners[identity] = profile_id
-        self.profiles[profile_id].identities[identity] = at_ms
+        node = self._owners[identity] = self.profiles[profile_id]
+        node.identities[identity] = at_ms
         self.dirty.identities.add(identity)
         self.touch(profile_id)
 
@@ -248,9 +256,9 @@ class MemoryGraph:
         owner = self._owners.pop(identity, None)
         if owner is None:
             return
-        self.profiles[owner].identities.pop(identity)
+        owner.identities.pop(identity)
         self.dirty.identities.add(identity)
-        self.touch(owner)
+        self.touch(owner.state.profile_id)
 
     def attach_device(self, device_id: str, profile_id: ProfileId, at_ms: int) -> None:
         """Add a device that was never seen before."""
@@ -315,8 +323,14 @@ class MemoryGraph:
 
     def lacks_identity(self, identity: Identity) -> bool:
         """The same for the owner of an identity; nobody's counts as not loaded."""
-        owner = self._owners.get(identity)
-        return owner is None or self.lacks_profile(owner)
+        node = self._owners.get(identity)
+        if node is not None:
+            node.used = self.loads
+        return node is None
+
+    def unknown_identities(self, identities: set[Identity]) -> set[Identity]:
+        """Those whose owner would have to be loaded. The others do not count as asked for: one look at thousands."""
+        return identities.difference(self._owners)
 
     def lacks_device(self, device_id: str) -> bool:
         """The same for the owner of a device."""
@@ -334,7 +348,7 @@ class MemoryGraph:
         node.used = self.loads
         self.profiles[profile_id] = node
         for identity in node.identities:
-            self._owners[identity] = profile_id
+            self._owners[identity] = node
         for device_id, device in node.devices.items():
             self._device_owners[device_id] = profile_id
             for token in device.tokens:

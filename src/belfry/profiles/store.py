@@ -69,7 +69,7 @@ def load(connection: sa.Connection, graph: MemoryGraph, wanted: Wanted) -> None:
     graph.loads += 1
     reader = _Reader(connection, graph.account_id)
     profile_ids = set(wanted.profile_ids)
-    profile_ids.update(reader.owners_of_identities(i for i in wanted.identities if graph.lacks_identity(i)).values())
+    profile_ids.update(reader.owners_of_identities(graph.unknown_identities(wanted.identities)).values())
     devices = {d for d in wanted.device_ids if graph.lacks_device(d)}
     devices.update(reader.devices_of_tokens(t for t in wanted.tokens if graph.lacks_token(t)))
     profile_ids.update(reader.owners_of_devices(devices).values())

@@ -22,6 +22,7 @@ from belfry.segments.cql import Query
 from belfry.segments.cursor import EXPORT_ID_BYTES, Cursor, invalidated, read_cursor, write_cursor
 from belfry.segments.lookups import AccountLookups
 from belfry.segments.parse import parse, parse_event_query
+from belfry.segments.read_ahead import ReadAhead
 from belfry.storage.columnar import Columnar
 from belfry.storage.relational import Database
 
@@ -30,6 +31,11 @@ IDLE_MS_MAX = 4 * HOUR_MS
 LIFETIME_MS_MAX = 96 * HOUR_MS
 TOUCH_MS = 60_000
 """How stale the time of last use may be: one write a minute, not one a page."""
+IDS_AHEAD, EVENTS_AHEAD = 50_000, 10_000
+"""How many a query asks for at least, whatever the page size: official clients ask for pages of ten."""
+PLACES_MAX = 8
+BEGINNING = (-(2**63), 0)
+"""The position before the first page."""
 _DAY_MS = 86_400_000
 
 
@@ -83,6 +89,8 @@ class Exports:
         self._clock = clock
         self._ids = ids
         self._secret = secret
+        self._ids_ahead: ReadAhead[ProfileId] = ReadAhead(clock, count=IDS_AHEAD, places_max=PLACES_MAX)
+        self._events_ahead: ReadAhead[StoredEvent] = ReadAhead(clock, count=EVENTS_AHEAD, places_max=PLACES_MAX)
 
     def start(self, account: Account, kind: ExportKind, query: Query, flags: dict[str, bool], batch_size: int) -> str:
         """Fix the query and its upper bound; returns the cursor of the first page, also for an empty result."""
@@ -122,7 +130,7 @@ class Exports:
                 used_before_ms=now_ms - IDLE_MS_MAX,
             )
             store.insert_export(connection, account.account_id, export)
-        return write_cursor(self._secret, account.account_id, Cursor(export.export_id, (-(2**63), 0)))
+        return write_cursor(self._secret, account.account_id, Cursor(export.export_id, BEGINNING))
 
     def page(self, account: Account, kind: ExportKind, cursor_text: str) -> Page:
         """The page that a cursor names.
@@ -151,11 +159,16 @@ class Exports:
         return export
 
     def _profile_page(self, account: Account, cursor: Cursor, snapshot: Snapshot, seq_max: int) -> Page:
-        after = max(cursor.position[1], 0)
-        ids = self._members(account, snapshot, seq_max, after=after, limit=snapshot.batch_size + 1)
-        page = ids[: snapshot.batch_size]
-        following = Cursor(cursor.export_id, (0, page[-1])) if len(ids) > len(page) else None
-        return Page(page, [], self._text(account, following), snapshot.flags)
+        def fetch(limit: int) -> list[ProfileId]:
+            return self._members(account, snapshot, seq_max, after=max(cursor.position[1], 0), limit=limit)
+
+        def after(profile_id: ProfileId) -> Cursor:
+            return Cursor(cursor.export_id, (0, profile_id))
+
+        page, has_more = self._ids_ahead.page(
+            (account.account_id, cursor), snapshot.batch_size, fetch, lambda last: (account.account_id, after(last))
+        )
+        return Page(page, [], self._text(account, after(page[-1]) if has_more else None), snapshot.flags)
 
     def _members(
         self, account: Account, snapshot: Snapshot, seq_max: int, *, after: int, limit: int
@@ -167,18 +180,28 @@ class Exports:
         return [ProfileId(row[0]) for row in rows]
 
     def _event_page(self, account: Account, cursor: Cursor, snapshot: Snapshot, seq_max: int) -> Page:
-        where = self._where(account, snapshot, seq_max)
-        wanted = snapshot.batch_size + 1
-        after = None if cursor.position[0] == -(2**63) else cursor.position
+        def fetch(limit: int) -> list[StoredEvent]:
+            where = self._where(account, snapshot, seq_max)
+            return self._events_after(where, snapshot, cursor.position, limit)
+
+        def after(event: StoredEvent) -> Cursor:
+            return Cursor(cursor.export_id, (event.ts_ms, event.seq))
+
+        page, has_more = self._events_ahead.page(
+            (account.account_id, cursor), snapshot.batch_size, fetch, lambda last: (account.account_id, after(last))
+        )
+        return Page([], page, self._text(account, after(page[-1]) if has_more else None), snapshot.flags)
+
+    def _events_after(
+        self, where: Where, snapshot: Snapshot, position: tuple[int, int], limit: int
+    ) -> list[StoredEvent]:
+        after = None if position == BEGINNING else position
         events: list[StoredEvent] = []
-        for days in _windows(snapshot.days, after, wanted):
-            missing = wanted - len(events)
-            events += read_events(self._columnar, where, days=days, after=after, limit=missing)
-            if len(events) >= wanted:
+        for days in _windows(snapshot.days, after, limit):
+            events += read_events(self._columnar, where, days=days, after=after, limit=limit - len(events))
+            if len(events) >= limit:
                 break
-        page = events[: snapshot.batch_size]
-        following = Cursor(cursor.export_id, (page[-1].ts_ms, page[-1].seq)) if len(events) > len(page) else None
-        return Page([], page, self._text(account, following), snapshot.flags)
+        return events
 
     def _where(self, account: Account, snapshot: Snapshot, seq_max: int) -> Where:
         if snapshot.occurrences is None:

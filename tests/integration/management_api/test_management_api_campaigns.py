@@ -41,7 +41,7 @@ async def test_a_segment_is_saved_counted_changed_and_removed(edge: EdgeWorld) -
     assert (await edge.call("GET", path)).json() == segment
     assert segment["in_words"]
     assert (await edge.call("GET", f"{path}/count")).json()["count"] == 2
-    assert (await edge.call("POST", "/api/v1/segments/count", {"rule": {"not": GOLD}})).json()["count"] == 1
+    assert (await edge.call("POST", "/api/v1/segments/preview", {"rule": {"not": GOLD}})).json()["count"] == 1
     changed = (await edge.call("PATCH", path, {"name": "Golden"})).json()
     assert (changed["name"], changed["rule"]) == ("Golden", GOLD)
     removed = await edge.call("DELETE", path)
@@ -192,5 +192,5 @@ async def test_nothing_of_one_account_is_seen_or_touched_by_another(edge: EdgeWo
     assert (await edge.call("GET", "/api/v1/segments", **other)).json()["items"] == []
     assert (await edge.call("GET", "/api/v1/campaigns", **other)).json()["items"] == []
     rule = {"rule": {"type": "segment", "id": segment["segment_id"]}}
-    assert_envelope(await edge.call("POST", "/api/v1/segments/count", rule, **other), 400)
+    assert_envelope(await edge.call("POST", "/api/v1/segments/preview", rule, **other), 400)
     assert (await edge.call("GET", f"/api/v1/campaigns/{campaign['campaign_id']}")).json() == campaign
