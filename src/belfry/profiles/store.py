@@ -28,7 +28,7 @@ from belfry.profiles.model import (
     ProfileStatus,
     Token,
 )
-from belfry.storage.relational import bulk, upsert
+from belfry.storage.relational import bulk, bulk_insert, upsert
 
 Row = Sequence[Any]
 
@@ -41,6 +41,8 @@ _STATUS = {str(status): status for status in ProfileStatus}
 _KIND = {str(kind): kind for kind in IdentityKind}
 _ADDRESS_KINDS = (IdentityKind.EMAIL, IdentityKind.PHONE)
 _encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
+"""For what may grow in another order when the log is replayed."""
 _object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 _clocks: Callable[[bytes], dict[str, int]] = msgspec.json.Decoder(dict[str, int]).decode
 _counts: Callable[[bytes], dict[str, list[int]]] = msgspec.json.Decoder(dict[str, list[int]]).decode
@@ -95,14 +97,43 @@ def device_owners(connection: sa.Connection, account_id: AccountId, device_ids: 
     return _Reader(connection, account_id).owners_of_devices(device_ids)
 
 
+class Write(msgspec.Struct, frozen=True):
+    """Rows of one table: to insert or overwrite, or, with nothing but key columns, to delete.
+
+    names   columns in the table's order; each row has their values
+    """
+
+    table: sa.Table
+    names: tuple[str, ...]
+    rows: list[tuple[Any, ...]]  # values in the driver's types
+    is_deletion: bool = False
+
+
+def changes_of(graph: MemoryGraph) -> list[Write]:
+    """What changed in the graph as rows: what is done to the graph afterwards does not reach them."""
+    return [
+        _profiles(graph),
+        *_identities(graph),
+        _devices(graph),
+        *_tokens(graph),
+        _activity(graph),
+        _address_flags(graph),
+    ]
+
+
+def write(connection: sa.Connection, changes: Iterable[Write]) -> None:
+    """Write changes, inside the caller's transaction. Writing them again changes nothing."""
+    for change in changes:
+        if change.is_deletion:
+            keys = [dict(zip(change.names, row, strict=True)) for row in change.rows]
+            bulk(connection, _delete(change.table), keys)
+        else:
+            bulk_insert(connection, upsert(change.table, connection), change.names, change.rows)
+
+
 def save(connection: sa.Connection, graph: MemoryGraph) -> None:
     """Write what changed in the graph, inside the caller's transaction. `graph.clean()` once it is committed."""
-    _save_profiles(connection, graph)
-    _save_identities(connection, graph)
-    _save_devices(connection, graph)
-    _save_tokens(connection, graph)
-    _save_activity(connection, graph)
-    _save_address_flags(connection, graph)
+    write(connection, changes_of(graph))
 
 
 class _Reader:
@@ -254,111 +285,84 @@ def _load_address_flags(reader: _Reader, graph: MemoryGraph, addresses: list[Add
         graph.address_flags.setdefault(address, {})[flag] = value
 
 
-def _save_profiles(connection: sa.Connection, graph: MemoryGraph) -> None:
+def _profiles(graph: MemoryGraph) -> Write:
     rows = []
     for profile_id in sorted(graph.dirty.profiles):
         state = graph.profiles[profile_id].state
         rows.append(
-            {
-                "account_id": graph.account_id,
-                "profile_id": profile_id,
-                "status": str(state.status),
-                "target_id": state.target_id,
-                "bucket": state.bucket,
-                "created_at_ms": state.created_at_ms,
-                "properties": _encode(state.properties),
-                "written_at": _encode(state.written_at),
-                "version": state.version,
-            }
+            (
+                graph.account_id,
+                profile_id,
+                str(state.status),
+                state.target_id,
+                state.bucket,
+                state.created_at_ms,
+                _encode(state.properties),
+                _encode(state.written_at),
+                state.version,
+            )
         )
-    bulk(connection, upsert(tables.profiles, connection), rows)
+    return Write(tables.profiles, _names(tables.profiles), rows)
 
 
-def _save_identities(connection: sa.Connection, graph: MemoryGraph) -> None:
+def _identities(graph: MemoryGraph) -> Iterable[Write]:
     there, gone = [], []
     for identity in sorted(graph.dirty.identities):
         owner = graph.owner_of_identity(identity)
-        row = {"account_id": graph.account_id, "kind": str(identity.kind), "value": key_text(identity.value)}
+        key = (graph.account_id, str(identity.kind), key_text(identity.value))
         if owner is None:
-            gone.append(row)
+            gone.append(key)
         else:
             added_at_ms = graph.profiles[owner].identities[identity]
-            whole = _whole(identity.value)
-            there.append({**row, "whole": whole, "profile_id": owner, "added_at_ms": added_at_ms})
-    bulk(connection, _delete(tables.identities), gone)
-    bulk(connection, upsert(tables.identities, connection), there)
+            there.append((*key, _whole(identity.value), owner, added_at_ms))
+    yield Write(tables.identities, ("account_id", "kind", "value"), gone, is_deletion=True)
+    yield Write(tables.identities, _names(tables.identities), there)
 
 
-def _save_devices(connection: sa.Connection, graph: MemoryGraph) -> None:
+def _devices(graph: MemoryGraph) -> Write:
     rows = []
     for device_id in sorted(graph.dirty.devices):
         device = graph.device(device_id)
         if device is not None:
-            rows.append(
-                {
-                    "account_id": graph.account_id,
-                    "device_id": device_id,
-                    "profile_id": device.profile_id,
-                    "fields": _encode(device.fields),
-                    "added_at_ms": device.added_at_ms,
-                }
-            )
-    bulk(connection, upsert(tables.devices, connection), rows)
+            fields = _encode(device.fields)
+            rows.append((graph.account_id, device_id, device.profile_id, fields, device.added_at_ms))
+    return Write(tables.devices, _names(tables.devices), rows)
 
 
-def _save_tokens(connection: sa.Connection, graph: MemoryGraph) -> None:
+def _tokens(graph: MemoryGraph) -> Iterable[Write]:
     there, gone = [], []
     for text in sorted(graph.dirty.tokens):
         device_id = graph.device_of_token(text)
         device = None if device_id is None else graph.device(device_id)
+        key = (graph.account_id, key_text(text))
         if device is None:
-            gone.append({"account_id": graph.account_id, "token": key_text(text)})
+            gone.append(key)
             continue
         token = device.tokens[text]
-        there.append(
-            {
-                "account_id": graph.account_id,
-                "token": key_text(text),
-                "whole": _whole(text),
-                "device_id": device_id,
-                "kind": token.kind,
-                "keys": None if token.keys is None else _encode(token.keys),
-                "added_at_ms": token.added_at_ms,
-            }
-        )
-    bulk(connection, _delete(tables.tokens), gone)
-    bulk(connection, upsert(tables.tokens, connection), there)
+        keys = None if token.keys is None else _encode(token.keys)
+        there.append((*key, _whole(text), device_id, token.kind, keys, token.added_at_ms))
+    yield Write(tables.tokens, ("account_id", "token"), gone, is_deletion=True)
+    yield Write(tables.tokens, _names(tables.tokens), there)
 
 
-def _save_activity(connection: sa.Connection, graph: MemoryGraph) -> None:
-    rows = [
-        {
-            "account_id": graph.account_id,
-            "profile_id": profile_id,
-            "events": _encode(graph.profiles[profile_id].activity.events),
-            "recent": graph.profiles[profile_id].activity.recent,
-        }
-        for profile_id in sorted(graph.dirty.activity)
-    ]
-    bulk(connection, upsert(tables.activity, connection), rows)
+def _activity(graph: MemoryGraph) -> Write:
+    account_id, profiles = graph.account_id, graph.profiles
+    touched = [(profile_id, profiles[profile_id].activity) for profile_id in sorted(graph.dirty.activity)]
+    rows = [(account_id, profile_id, _encode_sorted(done.events), done.recent) for profile_id, done in touched]
+    return Write(tables.activity, _names(tables.activity), rows)
 
 
-def _save_address_flags(connection: sa.Connection, graph: MemoryGraph) -> None:
+def _address_flags(graph: MemoryGraph) -> Write:
     rows = []
     for address, flag in sorted(graph.dirty.addresses):
         kind, value = address
         state = graph.address_flags[address][flag]
-        rows.append(
-            {
-                "account_id": graph.account_id,
-                "kind": str(kind),
-                "address": key_text(value),
-                "flag": flag,
-                "value": state.value,
-                "written_at_ms": state.at_ms,
-            }
-        )
-    bulk(connection, upsert(tables.addresses, connection), rows)
+        rows.append((graph.account_id, str(kind), key_text(value), flag, state.value, state.at_ms))
+    return Write(tables.addresses, _names(tables.addresses), rows)
+
+
+def _names(table: sa.Table) -> tuple[str, ...]:
+    return tuple(table.columns.keys())
 
 
 def _delete(table: sa.Table) -> sa.Delete:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from belfry.accounts.model import Account, AccountSettings, AccountState
 from belfry.clock import ManualClock
+from belfry.errors import BadRequest
 from belfry.ids import AccountId, ProfileId
 from belfry.segments.actions import Segments
-from belfry.segments.parse import parse
+from belfry.segments.parse import parse, parse_event_query
 from belfry.storage.columnar import Columnar
 from belfry.storage.relational import Database
 from support.segment_oracle import Happened, Person, World
@@ -115,8 +116,6 @@ def test_an_evaluation_as_of_the_past_sees_nothing_later(segments: Segments, col
 )
 def test_no_name_or_value_breaks_the_statement(segments: Segments, name: str, value: str) -> None:
     """Whatever is refused is refused by the parser; nothing reaches the engine as a syntax error."""
-    from belfry.errors import BadRequest
-
     try:
         rules = [
             parse({"type": "user", "prop": name, "cmp": "eq", "value": value}),
@@ -136,8 +135,6 @@ def test_an_odd_text_finds_itself(segments: Segments, columnar: Columnar, value:
 
 
 def test_a_pattern_that_only_the_engine_refuses_is_the_callers_error(segments: Segments, columnar: Columnar) -> None:
-    from belfry.errors import BadRequest
-
     stored(columnar, [Person(1, {"p": "x"})], [])
     rule = parse({"type": "user", "prop": "p", "cmp": "matches", "value": "a{1001}"})
     with pytest.raises(BadRequest, match="RE2"):
@@ -154,6 +151,21 @@ def test_pages_stream_and_membership_agree(segments: Segments, columnar: Columna
     assert pages == [[1, 3], [5, 7], [9, 11]]
     assert segments.contains(ACME, rule, ProfileId(3))
     assert not segments.contains(ACME, rule, ProfileId(4))
+
+
+def test_occurrences_are_counted_or_their_users(segments: Segments, columnar: Columnar) -> None:
+    people = [Person(1), Person(2, {"plan": "gold"}), Person(3, hidden=True)]
+    events = [*charged(1, 3, Amount=5), *charged(2, 2, Amount=20), *charged(3, 4)]
+    stored(columnar, people, events)
+    charged_rule = {"type": "event", "event": "Charged"}
+    query = parse_event_query(charged_rule, None)
+    assert (segments.count_events(ACME, query), segments.count_events(ACME, query, unique=True)) == (5, 2)
+    rich = parse_event_query({**charged_rule, "where": {"prop": "Amount", "cmp": "gt", "value": 10}}, None)
+    assert segments.count_events(ACME, rich) == 2
+    gold = parse_event_query(charged_rule, {"type": "user", "prop": "plan", "cmp": "eq", "value": "gold"})
+    assert segments.count_events(ACME, gold) == 2
+    first = parse_event_query({**charged_rule, "occurrence": "first"}, None)
+    assert segments.count_events(ACME, first) == 2
 
 
 def test_a_user_is_told_why(segments: Segments, columnar: Columnar) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -32,6 +33,8 @@ CONNECT_WAIT_S = 5
 CONNECTIONS_MAX = 16
 CHUNK_ROWS = 500
 """Values per IN list or multi-row statement: below every engine's limit of bound parameters."""
+ROWS_AT_ONCE = (CHUNK_ROWS, 50, 1)
+"""Sizes of SQLite's multi-row INSERTs: few different texts, so that the driver keeps them compiled."""
 
 
 class JsonBytes(sa.types.TypeDecorator[Any]):
@@ -195,6 +198,39 @@ def bulk(connection: sa.Connection, statement: sa.Executable, rows: Sequence[Map
         rows = [{**constants, **row} for row in rows]
     values = [tuple(row[name] for name in compiled.positiontup) for row in rows]
     return connection.exec_driver_sql(str(compiled), values).rowcount
+
+
+def bulk_insert(
+    connection: sa.Connection, statement: Insert, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> int:
+    """`bulk` for many rows of a hot table: an INSERT or upsert of tuples.
+
+    names   the columns that are written, in the order of the table and of each row's values
+    On SQLite hundreds of rows go into one statement. The driver gives the interpreter's lock away at each statement,
+    and beside a computing thread gets it back 5 ms later: 296 us a row with `executemany`, 16 us this way.
+    """
+    compiled = cast("Any", statement).compile(dialect=connection.dialect, column_keys=list(names))
+    if compiled.positiontup is None:
+        named = [dict(zip(names, row, strict=True)) for row in rows]
+        return connection.exec_driver_sql(str(compiled), named).rowcount if rows else 0
+    if compiled.positiontup != list(names):
+        raise ValueError(f"columns must come in the table's order: {compiled.positiontup}")
+    return _insert_many_at_once(connection, str(compiled), len(names), rows)
+
+
+def _insert_many_at_once(
+    connection: sa.Connection, text: str, columns_count: int, rows: Sequence[tuple[Any, ...]]
+) -> int:
+    one = f"({', '.join('?' * columns_count)})"
+    inserted = done = 0
+    for size in ROWS_AT_ONCE:
+        upto = done + (len(rows) - done) // size * size
+        values = [tuple(chain.from_iterable(rows[at : at + size])) for at in range(done, upto, size)]
+        if values:
+            many = text.replace(f"VALUES {one}", f"VALUES {', '.join([one] * size)}", 1)
+            inserted += connection.exec_driver_sql(many, values).rowcount
+        done = upto
+    return inserted
 
 
 def _constants(compiled: Any, dialect: sa.Dialect, row: Mapping[str, Any]) -> dict[str, Any]:
