@@ -33,6 +33,11 @@ class Scope(enum.StrEnum):
     CAMPAIGNS_WRITE = "campaigns:write"
     ERRORS_READ = "errors:read"
     ERRORS_WRITE = "errors:write"
+    CONTENT_READ = "content:read"
+    CONTENT_WRITE = "content:write"
+    SETTINGS_READ = "settings:read"
+    SETTINGS_WRITE = "settings:write"
+    AUDIT_READ = "audit:read"
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +54,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     constant_object_ids      objectIds that clients send for everyone; such a record has no identity (server-api 11)
     upload_requests_max      uploads in flight at once; None: the installation's setting (server-api 1.8)
     read_requests_max        other requests in flight at once, for each class; None: the installation's setting
+    erasure_block_days       how long records from before a user's erasure cannot bring them back; 0: they can
+    content_blocks           content blocks are served (server-api 10.2)
     cors_origins             origins whose pages may call the passcode endpoints; empty: none (server-api 1.6)
     """
 
@@ -68,6 +75,8 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     constant_object_ids: list[str] = msgspec.field(default_factory=lambda: ["back-end-event"])
     upload_requests_max: Annotated[int, Meta(ge=15)] | None = None
     read_requests_max: Annotated[int, Meta(ge=3)] | None = None
+    erasure_block_days: Annotated[int, Meta(ge=0, le=3650)] = 30
+    content_blocks: bool = True
     cors_origins: list[str] = msgspec.field(default_factory=list)
 
 

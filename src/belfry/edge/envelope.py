@@ -20,9 +20,13 @@ COLUMNAR_OVERLOADED = frozenset({0, 159, 202, 209, 210, 241, 425})
 """Codes of the columnar store that say "not now": unreachable, time-out, too many queries, network, memory."""
 
 
-def failure(error: CallerError, request_id: str) -> Answer:
-    """The answer to a request that the caller has to change, or to repeat later."""
-    body: dict[str, Any] = {"status": "fail", "error": _clean(error.text), "code": error.code}
+def failure(error: CallerError, request_id: str, text_keys: tuple[str, ...] = ()) -> Answer:
+    """The answer to a request that the caller has to change, or to repeat later.
+
+    text_keys   further keys that repeat the text of `error`
+    """
+    text = _clean(error.text)
+    body: dict[str, Any] = {"status": "fail", "error": text, "code": error.code, **dict.fromkeys(text_keys, text)}
     if error.field is not None:
         body["field"] = _clean(error.field)
     if error.limit is not None:
@@ -31,10 +35,10 @@ def failure(error: CallerError, request_id: str) -> Answer:
     return Answer(error.status, msgspec.json.encode(body), _headers(error))
 
 
-def internal_failure(request_id: str, error_id: str) -> Answer:
+def internal_failure(request_id: str, error_id: str, text_keys: tuple[str, ...] = ()) -> Answer:
     """The answer to a fault of ours: says nothing but the id under which the log has it."""
     body = {"status": "fail", "error": UNKNOWN_ERROR, "code": 500, "error_id": error_id, "request_id": request_id}
-    return Answer(500, msgspec.json.encode(body))
+    return Answer(500, msgspec.json.encode({**body, **dict.fromkeys(text_keys, UNKNOWN_ERROR)}))
 
 
 def as_caller_error(error: BaseException) -> CallerError | None:

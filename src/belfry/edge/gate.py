@@ -127,8 +127,7 @@ class Gate:
     def _route(self, visit: Visit, match: Match | None) -> Route:
         """The route of path and method. Raises NotFound, with the path that was probably meant, or MethodNotAllowed."""
         if match is None:
-            near = self.table.hint(visit.path)
-            raise NotFound("Path not found" if near is None else f"Path not found. Did you mean {near}")
+            raise NotFound(self.table.why_missing(visit.path))
         route = match.routes.get(visit.method)
         if route is None:
             raise MethodNotAllowed("Method Not Allowed", headers={"Allow": match.allowed})
@@ -152,16 +151,18 @@ class Gate:
 
     async def _answer_failure(self, visit: Visit, error: Exception) -> None:
         exposed = envelope.as_caller_error(error)
+        match = self.table.find(visit.path)
+        keys = match.failure_keys if match else ()
         route = visit.route.path if visit.route else None
         account_id = visit.caller.account.account_id if visit.caller else None
         if exposed is None:
             error_id = self._ids.token_hex(8)
             log.error("request failed", error_id=error_id, route=route, account_id=account_id, exc_info=error)
-            answer = envelope.internal_failure(visit.request_id, error_id)
+            answer = envelope.internal_failure(visit.request_id, error_id, keys)
         else:
             if exposed.status >= 500:
                 log.warning("request not served", reason=str(error), route=route, account_id=account_id)
-            answer = envelope.failure(exposed, visit.request_id)
+            answer = envelope.failure(exposed, visit.request_id, keys)
         if visit.status:
             # Half of an answer is out: cutting the connection is the only way left to say that it failed.
             raise error

@@ -147,6 +147,8 @@ def _complete(operation: Json, route: Route) -> None:
     if route.access.scopes:
         operation["x-scopes"] = [str(scope) for scope in route.access.scopes]
     failures = {**ALWAYS, **(WITH_BODY if route.method != "GET" else {}), **(WITH_ID if "{" in route.path else {})}
+    if route.document is not None:
+        failures |= route.document.failures
     responses.update({status: _failure(text) for status, text in failures.items()})
 
 

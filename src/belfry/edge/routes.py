@@ -23,8 +23,18 @@ HINTS = {
     "/profiles/push": "/1/upload",
     "/1/profiles/push": "/1/upload",
     "/api/upload": "/1/upload",
+    "/push/schedule.json": "/1/targets/create.json",
+    "/1/push/schedule.json": "/1/targets/create.json",
+    "/campaigns/list.json": "/1/targets/list.json",
+    "/1/campaigns/list.json": "/1/targets/list.json",
 }
 """Paths that unreliable documentation names, and the right one (server-api 11.2)."""
+UNSUPPORTED = re.compile(
+    r"/nx/v2/scim/.*|/(v?[12]/)?(notify|inbox|app-?inbox|wallets?|coupons?|vouchers?|value|pii|token-?vault)([/.].*)?",
+    re.IGNORECASE,
+)
+"""Paths of APIs that the protocol's documentation describes and that are not served here (server-api 10.6)."""
+NOT_SUPPORTED = "Not supported"
 PATH_LENGTH_MAX = 200
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -61,6 +71,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What the reference says about a route.
 
     parameters  name in the query → sentence
+    failures    HTTP status → when, for those that not every route has
     body        a type that describes the request's body; None: there is none
     answer      a type that describes the body of a 200; None: free JSON
     example     a request body that works
@@ -70,6 +81,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     tag: str = "server API"
     parameters: dict[str, str] = {}
+    failures: dict[str, str] = {}
     body: Any = None
     answer: Any = None
     example: Any = None
@@ -78,7 +90,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path: who may call it, who answers, what the reference says.
 
-    document  None for routes whose reference the management application makes from its handlers' types
+    document      None for routes whose reference the management application makes from its handlers' types
+    failure_keys  keys of the envelope that repeat the failure's text, for families whose clients read another than
+                  `error`
     """
 
     path: str
@@ -86,26 +100,30 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     access: Access
     handler: Handler
     document: Document | None = None
+    failure_keys: tuple[str, ...] = ()
 
 
 class Match(msgspec.Struct, frozen=True):
     """A path that exists.
 
-    routes     by method
-    allowed    the methods, for the header `Allow`
-    is_public  all of its methods are served without credentials
+    routes        by method
+    allowed       the methods, for the header `Allow`
+    is_public     all of its methods are served without credentials
+    failure_keys  of its routes
     """
 
     routes: dict[str, Route]
     allowed: str
     is_public: bool
+    failure_keys: tuple[str, ...]
 
 
 def _match(path: str, methods: dict[str, Route]) -> Match:
     kinds = {route.access.public for route in methods.values()}
     if len(kinds) > 1:
         raise Undeclared(f"{path} is public for some methods only")
-    return Match(methods, ", ".join(sorted(methods)), kinds.pop())
+    failure_keys = next(iter(methods.values())).failure_keys
+    return Match(methods, ", ".join(sorted(methods)), kinds.pop(), failure_keys)
 
 
 class RouteTable:
@@ -129,6 +147,13 @@ class RouteTable:
         if found is not None:
             return found
         return next((match for pattern, match in self._patterns if pattern.fullmatch(path)), None)
+
+    def why_missing(self, path: str) -> str:
+        """What to say about a path that does not exist."""
+        if UNSUPPORTED.fullmatch(path):
+            return NOT_SUPPORTED
+        near = self.hint(path)
+        return "Path not found" if near is None else f"Path not found. Did you mean {near}"
 
     def hint(self, path: str) -> str | None:
         """The path that was probably meant; None if nothing is near."""

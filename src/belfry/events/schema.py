@@ -1,7 +1,7 @@
 """What an account's data looks like: event names and properties seen, with types, first and last time.
 
 The pipeline shows every event and profile write to a `SchemaBook`; new shapes become rows of `event_schema` and
-`property_schema`. A shape that was seen before costs one look into a set.
+`property_schema`. A shape that was seen before costs one look into a dictionary.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ import msgspec
 import sqlalchemy as sa
 
 from belfry.events import tables
+from belfry.events.model import Event
 from belfry.ids import AccountId
-from belfry.storage.relational import Database, bulk, upsert
+from belfry.storage.relational import Database, bulk_insert, upsert
 
 LAST_SEEN_STEP_MS = 3_600_000
 """`last_seen` is kept to the hour: one write an hour and name, not one an event."""
+SHAPES_MAX = 50_000
+DATE_BEGINS = b'"$D_'
+"""How a date begins in JSON; text that quotes it looks like one, which costs time only."""
 
 
 class EventSchema(msgspec.Struct, frozen=True):
@@ -54,15 +58,97 @@ def type_of(value: Any) -> str:
     return "List" if isinstance(value, list) else "Object"
 
 
-class _AccountBook:
-    """What is known of one account's shapes, and what is new since the last flush."""
+class SchemaChanges(msgspec.Struct, frozen=True):
+    """Rows of the two tables that are new or changed; what is seen afterwards does not reach them."""
 
-    def __init__(self, events: dict[str, list[Any]], properties: dict[tuple[str, str, str], list[int]]) -> None:
-        self.events = events  # folded → [shown_as, is_system, first, last, state]
-        self.properties = properties  # (owner, property, type) → [first, last]
-        self.shapes: dict[tuple[Any, ...], int] = {}
-        self.dirty_events: set[str] = set()
-        self.dirty_properties: set[tuple[str, str, str]] = set()
+    events: list[tuple[Any, ...]]  # values in the driver's types
+    properties: list[tuple[Any, ...]]
+
+
+class AccountBook:
+    """What is known of one account's shapes, and what is new since `take_changes`.
+
+    A shape is an event name with the names and types of its properties. For each one seen stands the span of time in
+    which an event of it changes no row, so that most events cost one look here.
+    """
+
+    def __init__(
+        self, account_id: AccountId, events: dict[str, list[Any]], properties: dict[tuple[str, str, str], list[int]]
+    ) -> None:
+        self._account_id = account_id
+        self._events = events  # folded → [shown_as, is_system, first, last, state]
+        self._properties = properties  # (owner, property, type) → [first, last]
+        self._shapes: dict[tuple[object, ...], tuple[int, int, str]] = {}  # → (from, until, shown_as)
+        self._dirty_events: set[str] = set()
+        self._dirty_properties: set[tuple[str, str, str]] = set()
+
+    @property
+    def custom_names_count(self) -> int:
+        """How many event names there are, the system's not counted."""
+        return sum(not row[1] for row in self._events.values())
+
+    def knows(self, folded: str) -> bool:
+        """Whether an event of this name was seen."""
+        return folded in self._events
+
+    def shown_if_usual(self, event: Event) -> str | None:
+        """The name as it was first written, if the event teaches nothing new; None: `observe_event` it."""
+        usual = self._shapes.get(_shape_of(event))
+        if usual is None or not usual[0] <= event.ts_ms < usual[1]:
+            return None
+        return usual[2]
+
+    def observe_event(self, event: Event, *, is_system: bool) -> str:
+        """Note that this event happened; the name as it was first written."""
+        folded, at_ms = event.folded, event.ts_ms
+        row = self._events.get(folded)
+        if row is None:
+            row = self._events[folded] = [event.name, is_system, at_ms, at_ms, "active"]
+            self._dirty_events.add(folded)
+        elif _widen(row, 2, at_ms):
+            self._dirty_events.add(folded)
+        spans = [row[2:4], *self._observe_properties(folded, event.props, at_ms)]
+        if len(self._shapes) >= SHAPES_MAX:
+            self._shapes.clear()
+        since = max(first for first, _ in spans)
+        until = min(last for _, last in spans) + LAST_SEEN_STEP_MS
+        shown = str(row[0])
+        self._shapes[_shape_of(event)] = (since, until, shown)
+        return shown
+
+    def observe_profile(self, properties: Mapping[str, Any], at_ms: int) -> None:
+        """Note that a profile has these properties."""
+        self._observe_properties("", properties, at_ms)
+
+    def take_changes(self) -> SchemaChanges:
+        """What is new since the last call."""
+        changes = SchemaChanges(
+            [self._event_row(folded) for folded in sorted(self._dirty_events)],
+            [(self._account_id, *key, *self._properties[key]) for key in sorted(self._dirty_properties)],
+        )
+        self._dirty_events.clear()
+        self._dirty_properties.clear()
+        return changes
+
+    def _observe_properties(self, owner: str, props: Mapping[str, Any], at_ms: int) -> list[list[int]]:
+        """Note these properties; their rows' first and last time."""
+        spans = []
+        for key, value in props.items():
+            if value is None:
+                continue
+            identity = (owner, key, type_of(value))
+            row = self._properties.get(identity)
+            if row is None:
+                row = self._properties[identity] = [at_ms, at_ms]
+                self._dirty_properties.add(identity)
+            elif _widen(row, 0, at_ms):
+                self._dirty_properties.add(identity)
+            spans.append(row)
+        return spans
+
+    def _event_row(self, folded: str) -> tuple[Any, ...]:
+        shown_as, is_system, first_ms, last_ms, state = self._events[folded]
+        return (self._account_id, folded, shown_as, state, is_system, first_ms, last_ms)
 
 
 class SchemaBook:
@@ -70,74 +156,33 @@ class SchemaBook:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._accounts: dict[AccountId, _AccountBook] = {}
+        self._accounts: dict[AccountId, AccountBook] = {}
 
-    def shown_as(self, account_id: AccountId, folded: str) -> str | None:
-        """The name as it was first written, or None if this name is new."""
-        row = self._book(account_id).events.get(folded)
-        return None if row is None else row[0]
-
-    def custom_names_count(self, account_id: AccountId) -> int:
-        return sum(not row[1] for row in self._book(account_id).events.values())
-
-    def observe_event(
-        self, account_id: AccountId, folded: str, name: str, props: Mapping[str, Any], at_ms: int, *, is_system: bool
-    ) -> str:
-        """Note that an event of this name and these properties happened; the name as it was first written."""
-        book = self._book(account_id)
-        shape = (folded, *props, *map(type, props.values()))
-        seen = book.shapes.get(shape)
-        if seen is not None and at_ms < seen + LAST_SEEN_STEP_MS and not _has_text_date(props):
-            shown: str = book.events[folded][0]
-            return shown
-        if len(book.shapes) > 50_000:
-            book.shapes.clear()
-        book.shapes[shape] = at_ms
-        row = book.events.get(folded)
-        if row is None:
-            row = book.events[folded] = [name, is_system, at_ms, at_ms, "active"]
-            book.dirty_events.add(folded)
-        elif _widen(row, 2, at_ms):
-            book.dirty_events.add(folded)
-        self._observe_properties(book, folded, props, at_ms)
-        return str(row[0])
-
-    def observe_profile(self, account_id: AccountId, properties: Mapping[str, Any], at_ms: int) -> None:
-        """Note that a profile has these properties."""
-        self._observe_properties(self._book(account_id), "", properties, at_ms)
-
-    def _observe_properties(self, book: _AccountBook, owner: str, props: Mapping[str, Any], at_ms: int) -> None:
-        for key, value in props.items():
-            if value is None:
-                continue
-            identity = (owner, key, type_of(value))
-            row = book.properties.get(identity)
-            if row is None:
-                book.properties[identity] = [at_ms, at_ms]
-                book.dirty_properties.add(identity)
-            elif _widen(row, 0, at_ms):
-                book.dirty_properties.add(identity)
-
-    def flush(self, connection: sa.Connection) -> None:
-        """Write what is new since the last flush, inside the caller's transaction."""
-        for account_id, book in self._accounts.items():
-            _write_events(connection, account_id, book)
-            _write_properties(connection, account_id, book)
-
-    def forget(self) -> None:
-        """Drop everything kept in memory; it is read again when needed."""
-        self._accounts.clear()
-
-    def _book(self, account_id: AccountId) -> _AccountBook:
+    def of(self, account_id: AccountId) -> AccountBook:
+        """One account's book, read when first asked for."""
         book = self._accounts.get(account_id)
         if book is None:
             book = self._accounts[account_id] = _load(self._database, account_id)
         return book
 
+    def forget(self) -> None:
+        """Drop everything kept in memory; it is read again when needed."""
+        self._accounts.clear()
 
-def _has_text_date(props: Mapping[str, Any]) -> bool:
-    # A date is text on the wire: its shape looks like that of a text, so it is looked at each time.
-    return any(type(value) is str and value.startswith("$D_") for value in props.values())
+
+def write_changes(connection: sa.Connection, changes: SchemaChanges) -> None:
+    """Write what is new, inside the caller's transaction."""
+    for table, rows in ((tables.event_schema, changes.events), (tables.property_schema, changes.properties)):
+        statement = upsert(table, connection, update=("first_seen_ms", "last_seen_ms"))
+        bulk_insert(connection, statement, table.columns.keys(), rows)
+
+
+def _shape_of(event: Event) -> tuple[object, ...]:
+    props = event.props
+    if DATE_BEGINS in event.props_json:
+        # A date is text on the wire: its type shows in its value alone.
+        return (event.folded, *props, *map(type_of, props.values()))
+    return (event.folded, *props, *map(type, props.values()))
 
 
 def _widen(row: list[Any], first: int, at_ms: int) -> bool:
@@ -151,7 +196,7 @@ def _widen(row: list[Any], first: int, at_ms: int) -> bool:
     return False
 
 
-def _load(database: Database, account_id: AccountId) -> _AccountBook:
+def _load(database: Database, account_id: AccountId) -> AccountBook:
     with database.read() as connection:
         events = connection.execute(
             sa.select(tables.event_schema).where(tables.event_schema.c.account_id == account_id)
@@ -159,45 +204,11 @@ def _load(database: Database, account_id: AccountId) -> _AccountBook:
         properties = connection.execute(
             sa.select(tables.property_schema).where(tables.property_schema.c.account_id == account_id)
         ).all()
-    return _AccountBook(
+    return AccountBook(
+        account_id,
         {r.name: [r.shown_as, r.is_system, r.first_seen_ms, r.last_seen_ms, r.state] for r in events},
         {(r.owner, r.property, r.type): [r.first_seen_ms, r.last_seen_ms] for r in properties},
     )
-
-
-def _write_events(connection: sa.Connection, account_id: AccountId, book: _AccountBook) -> None:
-    rows = [
-        {
-            "account_id": account_id,
-            "name": folded,
-            "shown_as": book.events[folded][0],
-            "state": book.events[folded][4],
-            "is_system": book.events[folded][1],
-            "first_seen_ms": book.events[folded][2],
-            "last_seen_ms": book.events[folded][3],
-        }
-        for folded in sorted(book.dirty_events)
-    ]
-    statement = upsert(tables.event_schema, connection, update=("first_seen_ms", "last_seen_ms"))
-    bulk(connection, statement, rows)
-    book.dirty_events.clear()
-
-
-def _write_properties(connection: sa.Connection, account_id: AccountId, book: _AccountBook) -> None:
-    rows = [
-        {
-            "account_id": account_id,
-            "owner": owner,
-            "property": name,
-            "type": kind,
-            "first_seen_ms": book.properties[owner, name, kind][0],
-            "last_seen_ms": book.properties[owner, name, kind][1],
-        }
-        for owner, name, kind in sorted(book.dirty_properties)
-    ]
-    statement = upsert(tables.property_schema, connection, update=("first_seen_ms", "last_seen_ms"))
-    bulk(connection, statement, rows)
-    book.dirty_properties.clear()
 
 
 def read_schema(database: Database, account_id: AccountId) -> tuple[Sequence[EventSchema], Sequence[PropertySchema]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import msgspec
 import sqlalchemy as sa
@@ -12,20 +12,21 @@ from belfry.accounts.model import Account
 from belfry.clock import Clock
 from belfry.error_stream.model import ErrorKind
 from belfry.errors import CallerError
-from belfry.events.schema import SchemaBook
+from belfry.events.schema import SchemaBook, write_changes
+from belfry.events.tables import IMPORTED
 from belfry.ids import AccountId
-from belfry.intake import PartnerPolicy, Record, Refusal, TokenRecord, read_upload
+from belfry.intake import EventRecord, PartnerPolicy, Record, Refusal, TokenRecord, read_upload
 from belfry.pipeline import commands, judging, rows, settling
-from belfry.pipeline.effects import Effects, Originals, Place
+from belfry.pipeline.duplicates import Stored
+from belfry.pipeline.effects import Effects, Place, Request
 from belfry.pipeline.loop import Block, Rows
 from belfry.pipeline.operations import write_result
 from belfry.pipeline.snapshots import SNAPSHOT_COLUMNS, snapshot_lines
-from belfry.pipeline.uploads import Work, apply_record, rules_of
+from belfry.pipeline.uploads import Work, apply_event, apply_record, work_on
 from belfry.profiles import journal, store
 from belfry.profiles.graph import MemoryGraph, Wanted
-from belfry.profiles.properties import PropertyLimits
 from belfry.storage.columnar import Columnar
-from belfry.storage.log import Stored
+from belfry.storage.log import Entry
 from belfry.storage.relational import Database
 
 log = structlog.get_logger(__name__)
@@ -35,10 +36,36 @@ class Reading(msgspec.Struct):
     """One entry, read. Exactly one of `records` and `command` says what it holds."""
 
     work: Work
-    stored: Stored
-    originals: Originals
+    request: Request
     records: list[Record | Refusal] = msgspec.field(default_factory=list)
     command: commands.Command | None = None
+
+
+class Outcome:
+    """What a block did, ready to be written. Nothing of it changes while the next block is applied.
+
+    rows         of the columnar store
+    is_last      no further block may be applied before this one is committed and settled
+    """
+
+    def __init__(self, works: Iterable[Work], *, is_last: bool) -> None:
+        self.is_last = is_last
+        works = list(works)
+        self.rows = _rows(works)
+        self._effects = [work.effects for work in works]
+        self._profiles = [store.changes_of(work.graph) for work in works]
+        self._schemas = [work.schema.take_changes() for work in works]
+        for work in works:
+            work.effects.drafts.clear()
+            work.effects.events.clear()
+            work.graph.clean()
+
+    def write(self, connection: sa.Connection) -> None:
+        """Write the relational part inside the block's transaction."""
+        for effects, profiles, schema in zip(self._effects, self._profiles, self._schemas, strict=True):
+            store.write(connection, profiles)
+            write_changes(connection, schema)
+            _write_effects(connection, effects)
 
 
 class BlockApplier:
@@ -69,37 +96,26 @@ class BlockApplier:
         self._works: dict[AccountId, Work] = {}
         self._may_have_moves = True
 
-    def apply(self, block: Block) -> Sequence[Rows]:
+    def apply(self, block: Block, finish_previous: Callable[[], None]) -> Outcome:
         """See `loop.Applier.apply`."""
         self._works = {}
-        readings = [reading for stored in block.entries if (reading := self._read(stored)) is not None]
+        requests = [Request(block.stream, stored) for stored in block.entries]
+        readings = [reading for request in requests if (reading := self._read(request)) is not None]
+        if any(reading.command is not None for reading in readings):
+            finish_previous()  # commands look into the identity log
         with self._database.read() as connection:
             self._load(connection, readings)
             for reading in readings:
-                self._apply(connection, block.stream, reading)
-            for work in self._works.values():
-                self._judge(connection, work)
-        return self._rows()
-
-    def flush(self, connection: sa.Connection, block: Block) -> None:
-        """See `loop.Applier.flush`."""
-        for account_id, work in self._works.items():
-            store.save(connection, work.graph)
-            effects = work.effects
-            journal.write_log(connection, account_id, effects.log)
-            for log_id, undone_by in effects.undone:
-                journal.mark_undone(connection, account_id, log_id, undone_by)
-            journal.add_event_keys(connection, account_id, effects.sender_keys)
-            for operation in effects.operations:
-                write_result(connection, account_id, operation)
-            self._may_have_moves |= any(entry.move is not None for _, entry in effects.log)
-        self._schema.flush(connection)
+                self._apply(connection, reading)
+        for work in self._works.values():
+            self._judge(work, finish_previous)
+        works = self._works.values()
+        self._may_have_moves |= any(work.effects.has_moves for work in works)
+        is_crowded = any(len(graph.profiles) > self._profiles_cached_max for graph in self._graphs.values())
+        return Outcome(works, is_last=self._may_have_moves or is_crowded)
 
     def settle(self) -> None:
         """See `loop.Applier.settle`."""
-        for work in self._works.values():
-            work.graph.clean()
-        self._works = {}
         if self._may_have_moves:
             settling.do_moves(self._database, self._columnar, self._graph, self._clock)
             self._may_have_moves = False
@@ -122,35 +138,28 @@ class BlockApplier:
     def _work(self, account: Account) -> Work:
         work = self._works.get(account.account_id)
         if work is None:
-            work = self._works[account.account_id] = Work(
-                account,
-                self._graph(account.account_id),
-                self._schema,
-                Effects(account.account_id),
-                rules_of(account),
-                PropertyLimits(custom_keys_max=account.settings.profile_properties_max),
-            )
+            account_id = account.account_id
+            work = self._works[account_id] = work_on(account, self._graph(account_id), self._schema.of(account_id))
         return work
 
-    def _read(self, stored: Stored) -> Reading | None:
-        entry = stored.entry
+    def _read(self, request: Request) -> Reading | None:
+        entry = request.stored.entry
         account = self._accounts(entry.account_id)
         if account is None:
-            log.error("entry of an account that does not exist", account=entry.account_id, position=stored.position)
+            log.error("entry of an account that does not exist", account=entry.account_id, position=request.position)
             return None
-        reading = Reading(self._work(account), stored, Originals(entry.body))
+        reading = Reading(self._work(account), request)
         try:
             if entry.kind == "command":
                 reading.command = commands.read_command(entry.body)
             else:
-                reading.records = self._records(account, stored)
+                reading.records = self._records(account, entry)
         except (CallerError, msgspec.DecodeError) as error:
-            self._keep_unreadable(reading, error)
+            _keep_unreadable(reading, error)
             return None
         return reading
 
-    def _records(self, account: Account, stored: Stored) -> list[Record | Refusal]:
-        entry = stored.entry
+    def _records(self, account: Account, entry: Entry) -> list[Record | Refusal]:
         return read_upload(
             entry.body,
             account.settings,
@@ -159,7 +168,6 @@ class BlockApplier:
             self._partners(account.account_id),
             partner_header=entry.meta.get("partner"),
             known_device=lambda device_id: self._knows_device(account.account_id, device_id),
-            is_history=bool(entry.meta.get("history")),
         )
 
     def _knows_device(self, account_id: AccountId, device_id: str) -> bool:
@@ -168,91 +176,118 @@ class BlockApplier:
         with self._database.read() as connection:
             return bool(store.device_owners(connection, account_id, [device_id]))
 
-    def _keep_unreadable(self, reading: Reading, error: Exception) -> None:
-        """An entry that the edge took and nobody can read is a fault of ours: keep its bytes, say so, go on."""
-        log.error("entry cannot be read", position=reading.stored.position, error=str(error))
-        place = Place(0, reading.stored, 0, reading.originals)
-        reading.work.effects.error(place, ErrorKind.INTERNAL, reading.stored.entry.kind, str(error), source="System")
-
     def _load(self, connection: sa.Connection, readings: list[Reading]) -> None:
+        """Bring the profiles of the block into memory.
+
+        The block before may not be committed yet. All profiles that it touched are in memory as it left them, and
+        what is there stays as it is, so that only untouched ones are read.
+        """
         wanted: dict[AccountId, Wanted] = {}
         for reading in readings:
             mine = wanted.setdefault(reading.work.account.account_id, Wanted())
             if reading.command is not None:
                 read_log = commands.log_reader(connection, reading.work)
                 _add(mine, commands.wanted_by(reading.command, read_log))
-            for record in reading.records:
-                if not isinstance(record, Refusal):
-                    _want(mine, record)
+            _want(mine, reading.records)
         for account_id, mine in wanted.items():
             store.load(connection, self._graph(account_id), mine)
 
-    def _apply(self, connection: sa.Connection, stream: int, reading: Reading) -> None:
-        work, stored = reading.work, reading.stored
-        work.graph.version = stored.position
-        work.is_history = bool(stored.entry.meta.get("history"))
-        for index, code, text in stored.entry.meta.get("refused", ()):
-            self._keep_refused(work, Place(stream, stored, index, reading.originals), Refusal(index, code, text))
+    def _apply(self, connection: sa.Connection, reading: Reading) -> None:
+        work, request = reading.work, reading.request
+        meta = request.stored.entry.meta
+        work.graph.version = request.position
+        work.flags = IMPORTED if meta.get("history") else 0
+        for index, code, text in meta.get("refused", ()):
+            _keep_refused(work, request, Refusal(index, code, text))
         for record in reading.records:
-            place = Place(stream, stored, record.index, reading.originals)
-            if isinstance(record, Refusal):
-                self._keep_refused(work, place, record)
-                continue
             try:
-                apply_record(work, place, record)
+                if type(record) is EventRecord:
+                    apply_event(work, request, record)
+                elif isinstance(record, Refusal):
+                    _keep_refused(work, request, record)
+                else:
+                    apply_record(work, request, record)
             except Exception as error:  # one record must not stop the account: it is kept with its bytes
-                log.exception("record could not be applied", position=stored.position, index=record.index)
+                log.exception("record could not be applied", position=request.position, index=record.index)
                 detail = f"{type(error).__name__}: {error}"
+                place = Place(request, record.index)
                 work.effects.error(place, ErrorKind.INTERNAL, "record", detail, source="System")
         if reading.command is not None:
-            place = Place(stream, stored, 0, reading.originals)
+            place = Place(request, 0)
             commands.apply_command(work, place, reading.command, commands.log_reader(connection, work))
 
-    def _keep_refused(self, work: Work, place: Place, refusal: Refusal) -> None:
-        work.effects.error(
-            place, ErrorKind.REFUSED, f"code {refusal.code}", refusal.text, source="API", code=refusal.code
-        )
-
-    def _judge(self, connection: sa.Connection, work: Work) -> None:
-        effects, settings = work.effects, work.account.settings
-        sender_keys = judging.sender_keys_of(effects)
-        known = journal.known_event_keys(connection, effects.account_id, sender_keys) if sender_keys else set()
-        judging.judge(
-            effects,
-            work.graph,
-            self._schema,
-            self._columnar,
-            known,
-            compares=settings.duplicate_comparison,
-            names_max=settings.event_names_max,
-        )
-
-    def _rows(self) -> list[Rows]:
-        """The block's columnar rows: one part for each table, accounts one after another."""
-        works = self._works.items()
-        events = b"".join(rows.event_lines(account_id, work.effects.events) for account_id, work in works)
-        errors = b"".join(rows.error_lines(work.effects.errors) for _, work in works)
-        snapshots = b"".join(
-            snapshot_lines(account_id, work.graph, sorted(work.graph.dirty.profiles)) for account_id, work in works
-        )
-        # Snapshots go first: an event's user is visible when the event is.
-        return [
-            Rows("profile_snapshots", SNAPSHOT_COLUMNS, snapshots),
-            Rows("events", rows.EVENT_COLUMNS, events),
-            Rows("error_records", rows.ERROR_COLUMNS, errors),
-        ]
+    def _judge(self, work: Work, finish_previous: Callable[[], None]) -> None:
+        effects = work.effects
+        questions = judging.questions_of(effects.drafts)
+        stored: Stored = {}
+        known: judging.SenderKeys = set()
+        if questions:
+            finish_previous()  # it may have stored what is asked for
+            stored = judging.stored_arrivals(self._columnar, effects.account_id, questions)
+            with self._database.read() as connection:
+                known = journal.known_event_keys(connection, effects.account_id, questions.sender_keys)
+        names_max = work.account.settings.event_names_max
+        judging.Judging(effects, work.graph, work.schema, stored=stored, known_keys=known, names_max=names_max).run()
 
 
-def _want(wanted: Wanted, record: Record) -> None:
-    who = record.who
-    if who.identity is not None:
-        wanted.identities.add(who.identity)
-    if who.added:
-        wanted.identities.update(who.added)
-    if who.device_id is not None:
-        wanted.device_ids.add(who.device_id)
-    if isinstance(record, TokenRecord):
-        wanted.tokens.add(record.token)
+def _keep_unreadable(reading: Reading, error: Exception) -> None:
+    """An entry that the edge took and nobody can read is a fault of ours: keep its bytes, say so, go on."""
+    request = reading.request
+    log.error("entry cannot be read", position=request.position, error=str(error))
+    kind = request.stored.entry.kind
+    reading.work.effects.error(Place(request, 0), ErrorKind.INTERNAL, kind, str(error), source="System")
+
+
+def _keep_refused(work: Work, request: Request, refusal: Refusal) -> None:
+    work.effects.error(
+        Place(request, refusal.index),
+        ErrorKind.REFUSED,
+        f"code {refusal.code}",
+        refusal.text,
+        source="API",
+        code=refusal.code,
+    )
+
+
+def _rows(works: list[Work]) -> list[Rows]:
+    """The block's columnar rows: one part for each table, accounts one after another."""
+    events = b"".join(rows.event_lines(work.effects.account_id, work.effects.events) for work in works)
+    errors = b"".join(rows.error_lines(work.effects.errors) for work in works)
+    snapshots = b"".join(
+        snapshot_lines(work.effects.account_id, work.graph, sorted(work.graph.dirty.profiles)) for work in works
+    )
+    # Snapshots go first: an event's user is visible when the event is.
+    return [
+        Rows("profile_snapshots", SNAPSHOT_COLUMNS, snapshots),
+        Rows("events", rows.EVENT_COLUMNS, events),
+        Rows("error_records", rows.ERROR_COLUMNS, errors),
+    ]
+
+
+def _write_effects(connection: sa.Connection, effects: Effects) -> None:
+    account_id = effects.account_id
+    journal.write_log(connection, account_id, effects.log)
+    for log_id, undone_by in effects.undone:
+        journal.mark_undone(connection, account_id, log_id, undone_by)
+    journal.add_event_keys(connection, account_id, effects.sender_keys)
+    for operation in effects.operations:
+        write_result(connection, account_id, operation)
+
+
+def _want(wanted: Wanted, records: list[Record | Refusal]) -> None:
+    want_identity = wanted.identities.add
+    for record in records:
+        if isinstance(record, Refusal):
+            continue
+        who = record.who
+        if who.identity is not None:
+            want_identity(who.identity)
+        if who.added:
+            wanted.identities.update(who.added)
+        if who.device_id is not None:
+            wanted.device_ids.add(who.device_id)
+        if isinstance(record, TokenRecord):
+            wanted.tokens.add(record.token)
 
 
 def _add(wanted: Wanted, more: Wanted) -> None:

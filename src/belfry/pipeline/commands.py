@@ -80,7 +80,7 @@ def apply_command(
     work: Work, place: Place, command: Command, log_entry: Callable[[int], StoredLogEntry | None]
 ) -> None:
     """Apply one command; its answer goes into the effects."""
-    at_ms = place.stored.entry.received_at_ms
+    at_ms = place.request.received_at_ms
     if isinstance(command, Merge):
         outcome, result = _merge(work, place, command, at_ms)
     elif isinstance(command, Undo):
@@ -96,8 +96,7 @@ def _merge(work: Work, place: Place, command: Merge, at_ms: int) -> Result:
     entry = merge(work.graph, keep, absorb, source=command.source, reason=command.reason, at_ms=at_ms)
     if isinstance(entry, Refused):
         return _refused(entry)
-    log_id = place.next_log_id()
-    work.effects.log.append((log_id, entry))
+    log_id = work.effects.note(place, entry, work.graph.profiles)
     return DONE, {"log_id": str(log_id), "profile_id": str(keep), "absorbed": str(absorb)}
 
 
@@ -110,8 +109,7 @@ def _undo(work: Work, place: Place, command: Undo, stored: StoredLogEntry | None
     undone = undo(work.graph, stored, source=command.source, reason=command.reason, at_ms=at_ms)
     if isinstance(undone, Refused):
         return _refused(undone)
-    log_id = place.next_log_id()
-    work.effects.log.append((log_id, undone.entry))
+    log_id = work.effects.note(place, undone.entry, work.graph.profiles)
     work.effects.undone.append((command.log_id, log_id))
     return DONE, {"log_id": str(log_id), "kept": list(undone.kept)}
 
@@ -130,7 +128,7 @@ def _demerge(work: Work, place: Place, command: Demerge, at_ms: int) -> Result:
         if isinstance(done, Refused):
             split[str(profile_id)] = []
             continue
-        work.effects.log.append((place.next_log_id(), done.entry))
+        work.effects.note(place, done.entry, work.graph.profiles)
         raise_events(work, place, done.events)
         split[str(profile_id)] = [str(made) for made in done.profile_ids]
     return DONE, {"profiles": split}

@@ -2,40 +2,72 @@
 
 Two equal events can both be real, so equality alone drops nothing (engagement 2.3). Of events that carry their
 own time, the ones of a request are compared with those of earlier requests by (user, device, name, time,
-properties), with multiplicity: if earlier requests held n of them and this one holds m, m - n are new.
+properties), with multiplicity: if earlier requests held n of them and this one holds m, m - n are new. What was
+stored counts for seven days after the newest of it came; then none of it does.
 
 What earlier requests held is known from the profile's `recent`: its newest `ENTRIES_MAX` events, and the time
 (`floor`) up to which older ones were pushed out. An event younger than the floor is judged from `recent` alone;
-only an older one needs the columnar store, which holds exactly n rows of its hash.
+only an older one needs the columnar store, which holds exactly the rows of its hash. Whether it is asked does not
+change the verdict, so a replay with other blocks comes to the same.
 
-    floor u32 | entry, entry, …      entry: hash u64, ts u32, received u32, request u32, stored u16, in request u16
+    floor u32 | entry, entry, …      entry: hash u64, sent u32, came u32, request u32, stored u16, in request u16
+
+    sent     the event's time as the sender gave it: a repetition gives the same, also where the clock ran ahead
+    came     when the newest equal event that was stored was received; both in epoch seconds
+    stored   how many are stored and count; `in request`: how often the latest request held it so far
 """
 
 from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from belfry.events.model import Event
+from belfry.ids import ProfileId
 
-ENTRIES_MAX = 16
+ENTRIES_MAX = 8
+"""Enough for what a user does in a few minutes. Each entry more is written again with every event of its user."""
 WINDOW_S = 7 * 24 * 3600
 """How long an event can be repeated and still be recognised."""
+
+Arrivals = list[tuple[int, int]]
+"""Equal events that the columnar store has: (when they came in epoch seconds, how many), in any order."""
+Stored = Mapping[tuple[ProfileId, int], Arrivals]
+"""(profile, hash) → what the columnar store has of it."""
 
 _ENTRY = struct.Struct("<QIIIHH")
 _FLOOR = struct.Struct("<I")
 _HASH = struct.Struct("<Q")
+_HASH_AND_TIME = struct.Struct("<QI")
+_FULL_BYTES = _FLOOR.size + ENTRIES_MAX * _ENTRY.size
+_SECOND_AT = _FLOOR.size + _ENTRY.size
+_COUNT_MAX = 0xFFFF
+_REQUEST_MAX = 0xFFFFFFFF
 EMPTY = _FLOOR.pack(0)
-_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
 
 
-def key_hash(event: Event) -> int:
-    """64 bits that stand for (device, name, time, properties); the order of properties does not matter."""
-    digest = hashlib.blake2b(_encode_sorted(event.props), digest_size=8)
-    digest.update(f"{event.device_id}\x00{event.folded}\x00{event.ts_ms}".encode("utf-8", "surrogatepass"))
-    return int.from_bytes(digest.digest(), "little")
+class Occurrence(msgspec.Struct, gc=False):
+    """One event as it is compared with others.
+
+    sent_s    its time as the sender gave it
+    came_s    when it was received; both epoch seconds
+    request   the position of the log entry that holds it
+    """
+
+    profile_id: ProfileId
+    hash: int
+    sent_s: int
+    came_s: int
+    request: int
+
+
+def key_hash(device_id: str, folded: str, sent_s: int, props_json: bytes) -> int:
+    """64 bits, never 0, that stand for (device, name, time, properties)."""
+    rest = f"{device_id}\x00{folded}\x00{sent_s}".encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2b(props_json + rest, digest_size=8).digest()
+    return int.from_bytes(digest, "little") or 1
 
 
 def sender_key_hash(folded: str, key: str) -> bytes:
@@ -52,75 +84,133 @@ def find(recent: bytes, hash_: int) -> int:
     return at
 
 
-def needs_lookup(recent: bytes, hash_: int, ts_s: int) -> bool:
+def needs_lookup(recent: bytes, hash_: int, sent_s: int) -> bool:
     """Whether only the columnar store knows if this event was there before."""
-    floor: int = _FLOOR.unpack_from(recent)[0]
-    return floor > 0 and ts_s <= floor and find(recent, hash_) < 0
+    return bool(recent) and sent_s <= _floor(recent) and find(recent, hash_) < 0
+
+
+class Families:
+    """Which profiles took over others' events in a block: what was stored for those counts for these, too."""
+
+    def __init__(self) -> None:
+        self._sources: dict[ProfileId, list[ProfileId]] = {}
+
+    def adopt(self, source_id: ProfileId, target_id: ProfileId) -> None:
+        """From here on `target_id` has the events of `source_id`."""
+        self._sources.setdefault(target_id, []).extend(self.of(source_id))
+
+    def of(self, profile_id: ProfileId) -> list[ProfileId]:
+        """The profile and those whose events it took over."""
+        return [profile_id, *self._sources.get(profile_id, ())]
+
+    def __contains__(self, profile_id: ProfileId) -> bool:
+        """Whether this profile took over any."""
+        return profile_id in self._sources
 
 
 class Judge:
     """Judges the events of one block, in order. One for each block.
 
-    stored    (profile, hash) → rows that the columnar store has, for the events that `needs_lookup` named
+    stored     of the events that `needs_lookup` named, and of all events of who takes over others'
+    families   grows while the block is judged
     """
 
-    def __init__(self, stored: dict[tuple[int, int], int]) -> None:
+    def __init__(self, stored: Stored) -> None:
+        self.families = Families()
         self._stored = stored
-        self._pushed_out: dict[tuple[int, int], bytes] = {}
+        self._pushed_out: dict[tuple[ProfileId, int], bytes] = {}
 
-    def judge(self, recent: bytes, event: Event, request: int) -> tuple[bool, bytes]:
-        """Whether the event repeats an earlier request, and the profile's `recent` afterwards.
-
-        request    the position of the log entry that holds the event
-        """
-        at = find(recent, event.key_hash)
-        received_s = event.received_at_ms // 1000
-        key = (event.profile_id, event.key_hash)
+    def judge(self, recent: bytes, event: Occurrence) -> tuple[bool, bytes]:
+        """Whether the event repeats an earlier request, and the profile's `recent` afterwards."""
+        recent = recent or EMPTY
+        at = find(recent, event.hash)
         if at >= 0:
-            entry = recent[at : at + _ENTRY.size]
-        else:
-            entry = self._pushed_out.get(key) or self._first(event, key, received_s)
-        repeated, entry = _count(entry, request & 0xFFFFFFFF, received_s)
-        if at >= 0:
+            repeated, entry = _count(recent[at : at + _ENTRY.size], event)
             return repeated, recent[:at] + entry + recent[at + _ENTRY.size :]
+        if event.sent_s > _floor(recent):
+            # Nearly every event: nobody ever saw it.
+            repeated = False
+            entry = _ENTRY.pack(event.hash, event.sent_s, event.came_s, event.request & _REQUEST_MAX, 1, 1)
+        else:
+            repeated, entry = _count(self._known(event), event)
         return repeated, self._push(recent, entry, event.profile_id)
 
-    def _first(self, event: Event, key: tuple[int, int], received_s: int) -> bytes:
-        stored = min(self._stored.get(key, 0), 0xFFFF)
-        return _ENTRY.pack(event.key_hash, max(event.ts_ms // 1000, 0) & 0xFFFFFFFF, received_s, 0, stored, 0)
+    def _known(self, event: Occurrence) -> bytes:
+        """The entry of an event that is older than the floor; one that counts nothing if it was never seen."""
+        known = _ENTRY.pack(event.hash, event.sent_s, 0, 0, 0, 0)
+        for profile_id in self.families.of(event.profile_id):
+            key = (profile_id, event.hash)
+            pushed_out = self._pushed_out.get(key)
+            if pushed_out is None:
+                stored, came_s = _counting(self._stored.get(key, ()))
+                pushed_out = _ENTRY.pack(event.hash, event.sent_s, came_s, 0, stored, 0)
+            known = _both(known, pushed_out)
+        return known
 
-    def _push(self, recent: bytes, entry: bytes, profile_id: int) -> bytes:
-        if len(recent) < _FLOOR.size + ENTRIES_MAX * _ENTRY.size:
+    def _push(self, recent: bytes, entry: bytes, profile_id: ProfileId) -> bytes:
+        if len(recent) < _FULL_BYTES:
             return recent + entry
-        oldest = recent[_FLOOR.size : _FLOOR.size + _ENTRY.size]
-        hash_, ts_s = struct.unpack_from("<QI", oldest)
-        self._pushed_out[(profile_id, hash_)] = oldest
-        floor = max(_FLOOR.unpack_from(recent)[0], ts_s, 1)
-        return _FLOOR.pack(floor) + recent[_FLOOR.size + _ENTRY.size :] + entry
+        hash_, sent_s = _HASH_AND_TIME.unpack_from(recent, _FLOOR.size)
+        self._pushed_out[(profile_id, hash_)] = recent[_FLOOR.size : _SECOND_AT]
+        floor = _FLOOR.pack(max(sent_s, _floor(recent)))
+        return floor + recent[_SECOND_AT:] + entry
 
 
-def _count(entry: bytes, request: int, received_s: int) -> tuple[bool, bytes]:
+def _counting(arrivals: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """How many of the stored events count, and when the newest came: all after the last gap of a window."""
+    stored = newest_s = 0
+    for came_s, count in sorted(arrivals):
+        if came_s - newest_s > WINDOW_S:
+            stored = 0
+        stored, newest_s = stored + count, came_s
+    return min(stored, _COUNT_MAX), newest_s
+
+
+def _count(entry: bytes, event: Occurrence) -> tuple[bool, bytes]:
     """Count one more occurrence in this request; whether an earlier request held it already."""
-    hash_, ts_s, seen_s, last_request, stored, in_request = _ENTRY.unpack(entry)
+    hash_, sent_s, came_s, last_request, stored, in_request = _ENTRY.unpack(entry)
+    request = event.request & _REQUEST_MAX
     if last_request != request:
         in_request = 0
-        if received_s - seen_s > WINDOW_S:
+        if event.came_s - came_s > WINDOW_S:
             stored = 0
-    in_request = min(in_request + 1, 0xFFFF)
-    repeated = in_request <= stored
-    stored = max(stored, in_request)
-    return repeated, _ENTRY.pack(hash_, ts_s, received_s, request, stored, in_request)
+    in_request = min(in_request + 1, _COUNT_MAX)
+    if in_request <= stored:
+        return True, _ENTRY.pack(hash_, sent_s, came_s, request, stored, in_request)
+    return False, _ENTRY.pack(hash_, sent_s, event.came_s, request, in_request, in_request)
+
+
+def _both(entry: bytes, other: bytes) -> bytes:
+    """What two profiles know of equal events, together."""
+    older, newer = sorted((_ENTRY.unpack(entry), _ENTRY.unpack(other)), key=lambda known: known[2])
+    hash_, sent_s, came_s, request, stored, in_request = newer
+    if came_s - older[2] <= WINDOW_S:
+        stored = min(stored + older[4], _COUNT_MAX)
+    return _ENTRY.pack(hash_, sent_s, came_s, request, stored, in_request)
 
 
 def united(recent: bytes, other: bytes) -> bytes:
     """The memory of two profiles that became one: the newest entries of both; older ones are the store's to know."""
     if not recent or not other:
         return recent or other
-    entries = sorted(_entries(recent) + _entries(other), key=lambda entry: struct.unpack_from("<QI", entry)[1])
-    kept, pushed_out = entries[-ENTRIES_MAX:], entries[:-ENTRIES_MAX]
-    floors = [_FLOOR.unpack_from(recent)[0], _FLOOR.unpack_from(other)[0]]
-    floors += [struct.unpack_from("<QI", entry)[1] for entry in pushed_out]
-    return _FLOOR.pack(max(floors)) + b"".join(kept)
+    entries: dict[bytes, bytes] = {}
+    for entry in _entries(recent) + _entries(other):
+        hash_ = entry[: _HASH.size]
+        entries[hash_] = _both(entries[hash_], entry) if hash_ in entries else entry
+    by_time = sorted(entries.values(), key=_sent_s)
+    kept, pushed_out = by_time[-ENTRIES_MAX:], by_time[:-ENTRIES_MAX]
+    floor = max(_floor(recent), _floor(other), *map(_sent_s, pushed_out))
+    return _FLOOR.pack(floor) + b"".join(kept)
+
+
+def _floor(recent: bytes) -> int:
+    floor: int = _FLOOR.unpack_from(recent)[0]
+    return floor
+
+
+def _sent_s(entry: bytes) -> int:
+    sent_s: int = _HASH_AND_TIME.unpack_from(entry)[1]
+    return sent_s
 
 
 def _entries(recent: bytes) -> list[bytes]:

@@ -9,26 +9,38 @@ from belfry.events.model import Event
 from belfry.ids import AccountId, ProfileId, sequence_at
 from belfry.intake import original_records
 from belfry.pipeline.operations import Operation
-from belfry.profiles.history import LogEntry
+from belfry.profiles.graph import ProfileNode
+from belfry.profiles.history import LogEntry, MoveKind
 from belfry.profiles.journal import EventKey
 from belfry.storage.log import Stored
 
 ORDINALS = 32
 """How many things one record may make that need a number of their own (`ids.sequence_at`)."""
+_RECORD_STEP = sequence_at(0, 0, 1)
 
 
-class Originals:
-    """The original bytes of an entry's records; taken apart only when somebody asks."""
+class Request:
+    """One entry of the log while it is applied: what its records have in common.
 
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._records: list[bytes] | None = None
+    first_number   the number of the first thing that its first record makes
+    """
 
-    def of(self, index: int) -> bytes:
-        """The bytes of one record; the whole body if it cannot be taken apart."""
-        if self._records is None:
-            self._records = original_records(self._body)
-        return self._records[index] if index < len(self._records) else self._body
+    def __init__(self, stream: int, stored: Stored) -> None:
+        self.stored = stored
+        self.position = stored.position
+        self.received_at_ms = stored.entry.received_at_ms
+        self.first_number = sequence_at(stored.position, stream, 0)
+        self._originals: list[bytes] | None = None
+
+    def number(self, index: int) -> int:
+        """The number of the first thing that one record makes."""
+        return self.first_number + index * _RECORD_STEP
+
+    def original(self, index: int) -> bytes:
+        """The original bytes of one record, taken apart when first asked for; else the whole body."""
+        if self._originals is None:
+            self._originals = original_records(self.stored.entry.body)
+        return self._originals[index] if index < len(self._originals) else self.stored.entry.body
 
 
 class Place(msgspec.Struct, gc=False):
@@ -37,21 +49,15 @@ class Place(msgspec.Struct, gc=False):
     index   of the record in its entry
     """
 
-    stream: int
-    stored: Stored
+    request: Request
     index: int
-    originals: Originals
     events_count: int = 0
     log_count: int = 0
     profiles_count: int = 0
 
-    @property
-    def position(self) -> int:
-        return self.stored.position
-
     def number(self, ordinal: int = 0) -> int:
         """The number of this place in the log."""
-        return sequence_at(self.stored.position, self.stream, self.index, min(ordinal, ORDINALS - 1))
+        return self.request.number(self.index) + min(ordinal, ORDINALS - 1)
 
     def next_event(self) -> int:
         """A number for one more event that this record makes."""
@@ -72,14 +78,26 @@ class Place(msgspec.Struct, gc=False):
 class Draft(msgspec.Struct, gc=False):
     """An event that is yet to be compared with earlier requests.
 
+    node         of the profile whose event it is
+    request, index   the record that it came from; its bytes go to the error stream if it is a duplicate
+    sent_s       the event's time as sent, epoch seconds; looked at if it has a `key_hash`
     sender_key   `event_id` or `Charged ID` as sent, None if the event has none
-    place        where it came from; its bytes go to the error stream if it is a duplicate
     """
 
     event: Event
-    place: Place
+    node: ProfileNode
+    request: Request
+    index: int
+    sent_s: int = 0
     sender_key: str | None = None
     is_system: bool = False
+
+
+class Adoption(msgspec.Struct, gc=False):
+    """From this point on, what `source` did counts for `target` when its events are compared."""
+
+    source: ProfileNode
+    target: ProfileNode
 
 
 class Effects:
@@ -87,13 +105,27 @@ class Effects:
 
     def __init__(self, account_id: AccountId) -> None:
         self.account_id = account_id
-        self.drafts: list[Draft] = []
+        self.drafts: list[Draft | Adoption] = []
         self.events: list[Event] = []
         self.errors: list[ErrorRecord] = []
         self.log: list[tuple[int, LogEntry]] = []
         self.undone: list[tuple[int, int]] = []  # (log id that was taken back, by which log id)
         self.sender_keys: list[tuple[EventKey, int]] = []  # with the time of acceptance
         self.operations: list[Operation] = []
+
+    @property
+    def has_moves(self) -> bool:
+        """Whether events change owner, which is done once the block is committed."""
+        return any(entry.move is not None for _, entry in self.log)
+
+    def note(self, place: Place, entry: LogEntry, profiles: dict[ProfileId, ProfileNode]) -> int:
+        """Put a row into the identity log; its id."""
+        log_id = place.next_log_id()
+        self.log.append((log_id, entry))
+        move = entry.move
+        if move is not None and move.kind is not MoveKind.UNDO:
+            self.drafts.append(Adoption(profiles[move.from_id], profiles[move.to_id]))
+        return log_id
 
     def remark(self, place: Place, remark: Remark, source: str) -> None:
         """Put a remark about a record into the error stream, with the record's original bytes."""
@@ -111,7 +143,7 @@ class Effects:
         code: int = 0,
     ) -> None:
         """Put a record into the error stream."""
-        entry = place.stored.entry
+        entry = place.request.stored.entry
         self.errors.append(
             ErrorRecord(
                 account_id=self.account_id,
@@ -124,6 +156,6 @@ class Effects:
                 received_at_ms=entry.received_at_ms,
                 request_id=entry.request_id,
                 code=code,
-                record=place.originals.of(place.index),
+                record=place.request.original(place.index),
             )
         )

@@ -2,141 +2,200 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from belfry.error_stream.model import ErrorKind
-from belfry.events.model import Event
 from belfry.events.names import DEBUG
-from belfry.events.schema import SchemaBook
-from belfry.ids import AccountId
-from belfry.pipeline import duplicates
-from belfry.pipeline.effects import Draft, Effects
+from belfry.events.schema import AccountBook
+from belfry.ids import AccountId, ProfileId
+from belfry.pipeline.duplicates import (
+    Arrivals,
+    Families,
+    Judge,
+    Occurrence,
+    Stored,
+    needs_lookup,
+    sender_key_hash,
+    united,
+)
+from belfry.pipeline.effects import Adoption, Draft, Effects, Place
 from belfry.pipeline.rows import date_text
+from belfry.pipeline.uploads import FUTURE_MS_MAX
 from belfry.profiles.graph import MemoryGraph
 from belfry.profiles.journal import EventKey
 from belfry.storage.columnar import Columnar
 
-WINDOW_MS = duplicates.WINDOW_S * 1000
-
 SenderKeys = set[EventKey]
 
 
-def sender_keys_of(effects: Effects) -> SenderKeys:
-    """The ids that senders gave the drafts' events: what to look up before `judge`."""
-    return {
-        (draft.event.profile_id, duplicates.sender_key_hash(draft.event.folded, draft.sender_key))
-        for draft in effects.drafts
-        if draft.sender_key is not None
-    }
+class Questions(msgspec.Struct):
+    """What the stores must be asked before an account's drafts can be judged.
 
-
-def judge(
-    effects: Effects,
-    graph: MemoryGraph,
-    schema: SchemaBook,
-    columnar: Columnar,
-    known_keys: SenderKeys,
-    *,
-    compares: bool,
-    names_max: int,
-) -> None:
-    """Turn the account's drafts into events, in order.
-
-    known_keys   sender's ids that were seen before
-    compares     whether events without such an id are compared with earlier requests (an account's setting)
+    sender_keys   ids that senders gave the drafts' events
+    late          drafts of which only the columnar store knows if they were there before
+    profile_ids   whose events those may be
     """
-    compared = [d for d in effects.drafts if compares and d.event.has_own_ts and d.sender_key is None]
-    for draft in compared:
-        draft.event.key_hash = duplicates.key_hash(draft.event)
-    judge_ = duplicates.Judge(_stored_counts(columnar, effects.account_id, _to_look_up(compared, graph)))
-    for draft in effects.drafts:
-        if _is_repeated(draft, effects, graph, judge_, known_keys):
-            detail = "an earlier request held this event already; it was not stored again"
-            effects.error(draft.place, ErrorKind.DUPLICATE, draft.event.name, detail, source=draft.event.source)
-        elif _is_one_name_too_many(draft, effects.account_id, schema, names_max):
-            detail = f"the account has {names_max} event names, the maximum; the event was dropped"
-            effects.error(
-                draft.place, ErrorKind.TOO_MANY_EVENT_NAMES, draft.event.name, detail, source=draft.event.source
-            )
-        else:
-            _accept(draft, effects, graph, schema)
+
+    sender_keys: SenderKeys
+    late: list[Draft]
+    profile_ids: set[ProfileId]
+
+    def __bool__(self) -> bool:
+        return bool(self.sender_keys or self.late)
 
 
-def _to_look_up(compared: list[Draft], graph: MemoryGraph) -> list[Event]:
-    return [
-        draft.event
-        for draft in compared
-        if duplicates.needs_lookup(
-            graph.profiles[draft.event.profile_id].activity.recent or duplicates.EMPTY,
-            draft.event.key_hash,
-            draft.event.ts_ms // 1000,
-        )
-    ]
+def questions_of(drafts: Sequence[Draft | Adoption]) -> Questions:
+    """What to find out before `judge`."""
+    families = Families()
+    for draft in drafts:
+        if type(draft) is Adoption:
+            families.adopt(draft.source.state.profile_id, draft.target.state.profile_id)
+    late = [draft for draft in drafts if type(draft) is Draft and _is_late(draft, families)]
+    keys = {
+        (profile_id, sender_key_hash(draft.event.folded, draft.sender_key))
+        for draft in drafts
+        if type(draft) is Draft and draft.sender_key is not None
+        for profile_id in families.of(draft.event.profile_id)
+    }
+    return Questions(keys, late, {one for draft in late for one in families.of(draft.event.profile_id)})
 
 
-def _stored_counts(columnar: Columnar, account_id: AccountId, events: list[Event]) -> dict[tuple[int, int], int]:
-    """How many rows of these events the columnar store holds, of the last seven days' requests."""
-    if not events:
+def _is_late(draft: Draft, families: Families) -> bool:
+    event = draft.event
+    return event.key_hash != 0 and (
+        needs_lookup(draft.node.activity.recent, event.key_hash, draft.sent_s) or event.profile_id in families
+    )
+
+
+def stored_arrivals(columnar: Columnar, account_id: AccountId, questions: Questions) -> Stored:
+    """What the columnar store has of the late drafts' events."""
+    late = questions.late
+    if not late:
         return {}
-    days = [event.ts_ms for event in events]
+    times = [draft.event.ts_ms for draft in late]
     rows = columnar.rows(
         """
-        SELECT profile_id, key_hash, count() FROM events
+        SELECT profile_id, key_hash, toUnixTimestamp(received_at) AS came, count() FROM events
         WHERE account_id = {account:String} AND name IN {names:Array(String)}
           AND day BETWEEN {first:Date} AND {last:Date} AND profile_id IN {profiles:Array(Int64)}
-          AND key_hash IN {hashes:Array(UInt64)} AND received_at >= fromUnixTimestamp64Milli({since:Int64})
-        GROUP BY profile_id, key_hash
+          AND key_hash IN {hashes:Array(UInt64)}
+        GROUP BY profile_id, key_hash, came
         """,
         {
             "account": account_id,
-            "names": sorted({event.folded for event in events}),
-            "first": date_text(min(days)),
-            "last": date_text(max(days)),
-            "profiles": sorted({int(event.profile_id) for event in events}),
-            "hashes": sorted({event.key_hash for event in events}),
-            "since": min(event.received_at_ms for event in events) - WINDOW_MS,
+            "names": sorted({draft.event.folded for draft in late}),
+            # A clock that runs ahead: the same event may have been stored under the day before.
+            "first": date_text(min(times) - FUTURE_MS_MAX),
+            "last": date_text(max(times)),
+            "profiles": sorted(questions.profile_ids),
+            "hashes": sorted({draft.event.key_hash for draft in late}),
         },
     )
-    return {(row[0], row[1]): row[2] for row in rows}
+    arrivals: dict[tuple[ProfileId, int], Arrivals] = {}
+    for profile_id, hash_, came_s, count in rows:
+        arrivals.setdefault((profile_id, hash_), []).append((came_s, count))
+    return arrivals
 
 
-def _is_repeated(
-    draft: Draft, effects: Effects, graph: MemoryGraph, judge_: duplicates.Judge, known_keys: SenderKeys
-) -> bool:
-    event = draft.event
-    if draft.sender_key is not None:
-        key = (event.profile_id, duplicates.sender_key_hash(event.folded, draft.sender_key))
-        if key in known_keys:
-            return True
-        known_keys.add(key)
-        effects.sender_keys.append((key, event.received_at_ms))
-        return False
-    if not event.key_hash:
-        return False
-    activity = graph.profiles[event.profile_id].activity
-    repeated, activity.recent = judge_.judge(activity.recent or duplicates.EMPTY, event, draft.place.position)
-    graph.touch_activity(event.profile_id)
-    return repeated
+class Judging:
+    """One account's drafts while they become events, in order.
 
+    known_keys   senders' ids that were seen before
+    names_max    event names that the account may have
+    """
 
-def _is_one_name_too_many(draft: Draft, account_id: AccountId, schema: SchemaBook, names_max: int) -> bool:
-    if draft.is_system or schema.shown_as(account_id, draft.event.folded) is not None:
-        return False
-    return schema.custom_names_count(account_id) >= names_max
+    def __init__(
+        self,
+        effects: Effects,
+        graph: MemoryGraph,
+        schema: AccountBook,
+        *,
+        stored: Stored,
+        known_keys: SenderKeys,
+        names_max: int,
+    ) -> None:
+        self._effects = effects
+        self._touch = graph.touch_activity
+        self._schema = schema
+        self._judge = Judge(stored)
+        self._known_keys = known_keys
+        self._names_max = names_max
 
+    def run(self) -> None:
+        """Turn the drafts into events and errors."""
+        for draft in self._effects.drafts:
+            if type(draft) is Draft:
+                self._decide(draft)
+            elif type(draft) is Adoption:
+                self._adopt(draft)
 
-def _accept(draft: Draft, effects: Effects, graph: MemoryGraph, schema: SchemaBook) -> None:
-    event = draft.event
-    shown = schema.observe_event(
-        effects.account_id, event.folded, event.name, event.props, event.ts_ms, is_system=draft.is_system
-    )
-    effects.events.append(event)
-    if event.folded in DEBUG:
-        return
-    counted = graph.profiles[event.profile_id].activity.events
-    row = counted.get(shown)
-    if row is None:
-        counted[shown] = [1, event.ts_ms, event.ts_ms]
-    else:
+    def _decide(self, draft: Draft) -> None:
+        event = draft.event
+        shown = self._schema.shown_if_usual(event)
+        if shown is None and self._is_one_name_too_many(draft):
+            detail = f"the account has {self._names_max} event names, the maximum; the event was dropped"
+            self._drop(draft, ErrorKind.TOO_MANY_EVENT_NAMES, detail)
+        elif self._is_repeated(draft):
+            detail = "an earlier request held this event already; it was not stored again"
+            self._drop(draft, ErrorKind.DUPLICATE, detail)
+        else:
+            self._effects.events.append(event)
+            shown = shown or self._schema.observe_event(event, is_system=draft.is_system)
+            if event.folded not in DEBUG:
+                self._count(draft, shown)
+
+    def _count(self, draft: Draft, shown: str) -> None:
+        """Count the event in what its user did."""
+        ts_ms = draft.event.ts_ms
+        self._touch(draft.event.profile_id)
+        counted = draft.node.activity.events
+        row = counted.get(shown)
+        if row is None:
+            counted[shown] = [1, ts_ms, ts_ms]
+            return
         row[0] += 1
-        row[1] = min(row[1], event.ts_ms)
-        row[2] = max(row[2], event.ts_ms)
-    graph.touch_activity(event.profile_id)
+        if ts_ms > row[2]:
+            row[2] = ts_ms
+        elif ts_ms < row[1]:
+            row[1] = ts_ms
+
+    def _adopt(self, adoption: Adoption) -> None:
+        source, target = adoption.source, adoption.target
+        self._judge.families.adopt(source.state.profile_id, target.state.profile_id)
+        target.activity.recent = united(source.activity.recent, target.activity.recent)
+        self._touch(target.state.profile_id)
+
+    def _is_repeated(self, draft: Draft) -> bool:
+        event = draft.event
+        if draft.sender_key is not None:
+            return self._is_known(draft, draft.sender_key)
+        if not event.key_hash:
+            return False
+        activity = draft.node.activity
+        occurrence = Occurrence(
+            event.profile_id, event.key_hash, draft.sent_s, event.received_at_ms // 1000, draft.request.position
+        )
+        is_repeated, activity.recent = self._judge.judge(activity.recent, occurrence)
+        if is_repeated:
+            self._touch(event.profile_id)
+        return is_repeated
+
+    def _is_known(self, draft: Draft, sender_key: str) -> bool:
+        event, hash_ = draft.event, sender_key_hash(draft.event.folded, sender_key)
+        if any((one, hash_) in self._known_keys for one in self._judge.families.of(event.profile_id)):
+            return True
+        key = (event.profile_id, hash_)
+        self._known_keys.add(key)
+        self._effects.sender_keys.append((key, event.received_at_ms))
+        return False
+
+    def _is_one_name_too_many(self, draft: Draft) -> bool:
+        if draft.is_system or self._schema.knows(draft.event.folded):
+            return False
+        return self._schema.custom_names_count >= self._names_max
+
+    def _drop(self, draft: Draft, kind: ErrorKind, detail: str) -> None:
+        event = draft.event
+        self._effects.error(Place(draft.request, draft.index), kind, event.name, detail, source=event.source)

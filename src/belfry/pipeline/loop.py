@@ -1,19 +1,28 @@
 """The flow of the pipeline: one block of log entries after another.
 
-    read      entries after the committed position; after a crash exactly the block that was noted
-    note      the block's end, in the relational store
+    read      entries after the last block; after a crash exactly the block that was noted
     apply     in memory
+    note      the block's end, in the relational store
     insert    columnar rows, with a token made of the block's range
     commit    profiles, identities, schema, operations and the position, in one transaction
     move      events that change owner
 
 A crash between any two of these repeats the same block with the same token: nothing is lost, nothing doubled.
+
+While there is more to do than the pipeline can, the steps of two blocks overlap: the columnar store inserts one
+block while the next is applied in memory, and the commit of the one notes the other. A block is inserted only after
+the one before is committed, so there is never more than one to repeat.
+
+    block 1   apply  note  insert - - - - -  commit
+    block 2                apply - - - - -  (note)  insert - - - - -  commit
+    block 3                                         apply - - - - -  (note)  …
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 import msgspec
@@ -35,12 +44,15 @@ BYTES_PER_RECORD = 160
 """How many bytes a block holds for each record that it may hold: bodies are read by size."""
 IDLE_WAIT_S = 0.02
 RETRY_WAIT_S = (0.1, 0.5, 2.0, 5.0)
+STORE_ERRORS = (BelfryError, sa.exc.SQLAlchemyError, OSError)
+"""What a later try may get over."""
 
 
 class Block(msgspec.Struct, frozen=True):
     """Log entries that are applied together: those after `after` up to `to`.
 
     now_ms   the time of the block, noted with it so that a repetition sees the same
+    is_full  there is more to do: the next block need not wait to grow
     """
 
     stream: int
@@ -48,10 +60,7 @@ class Block(msgspec.Struct, frozen=True):
     to: int
     now_ms: int
     entries: Sequence[Stored]
-
-    @property
-    def bytes_count(self) -> int:
-        return sum(len(stored.entry.body) for stored in self.entries)
+    is_full: bool = False
 
     def token(self, table: str) -> str:
         """The deduplication token of this block's rows of one table."""
@@ -59,31 +68,57 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Rows(msgspec.Struct, frozen=True):
-    """Columnar rows of one table, as JSON lines."""
+    """Columnar rows of one table: lines of JSON, each an array of the columns' values."""
 
     table: str
     columns: tuple[str, ...]
     lines: bytes
 
 
-class Applier(Protocol):
-    """What turns a block into effects."""
+class Applied(Protocol):
+    """What a block did, ready to be written. Applying the next block must not change it.
 
-    def apply(self, block: Block) -> Sequence[Rows]:
-        """Apply the block in memory; the columnar rows that it makes, the same at every repetition."""
-        ...
+    rows       of the columnar store, the same at every repetition
+    is_last    the next block may only be applied when this one is committed and settled
+    """
 
-    def flush(self, connection: sa.Connection, block: Block) -> None:
+    @property
+    def rows(self) -> Sequence[Rows]: ...
+
+    @property
+    def is_last(self) -> bool: ...
+
+    def write(self, connection: sa.Connection) -> None:
         """Write the relational effects inside the block's transaction."""
         ...
 
+
+class Applier(Protocol):
+    """What turns a block into effects."""
+
+    def apply(self, block: Block, finish_previous: Callable[[], None]) -> Applied:
+        """Apply the block in memory.
+
+        finish_previous   must be called before a store is asked for what the block before may have written; the
+                          applier knows everything else of that block from its memory
+        """
+        ...
+
     def settle(self) -> None:
-        """Do what may only be done after the commit: moves of events. Repeatable."""
+        """Do what may only be done after the commit, while no block is being applied: moves of events. Repeatable."""
         ...
 
     def forget(self) -> None:
-        """Drop what is kept in memory: the block was not committed."""
+        """Drop what is kept in memory: a block was not committed."""
         ...
+
+
+class Unfinished(msgspec.Struct, frozen=True):
+    """A block that is applied and noted, and whose rows are being inserted."""
+
+    block: Block
+    applied: Applied
+    inserting: Future[None]
 
 
 class Pipeline:
@@ -109,8 +144,11 @@ class Pipeline:
         self._bytes_max = settings.batch_records_max * BYTES_PER_RECORD
         self._entries_max = settings.batch_records_max
         self._pause_s = settings.batch_pause_ms / 1000
+        self._inserter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="insert")
         self._position: int | None = None
-        self._inflight: tuple[int, int] | None = None
+        self._noted: tuple[int, int] | None = None
+        """End and time of the block that the relational store has noted, not committed."""
+        self._unfinished: Unfinished | None = None
 
     @property
     def position(self) -> int:
@@ -123,7 +161,7 @@ class Pipeline:
         while not stop.is_set():
             try:
                 block = self.step()
-            except (BelfryError, sa.exc.SQLAlchemyError, OSError):
+            except STORE_ERRORS:
                 log.exception("block failed, trying again", position=self._position)
                 self.forget()
                 stop.wait(RETRY_WAIT_S[min(failures_count, len(RETRY_WAIT_S) - 1)])
@@ -131,80 +169,109 @@ class Pipeline:
                 continue
             failures_count = 0
             # Small blocks make small columnar parts: under light load a block waits a moment to grow.
-            is_full = block is not None and block.bytes_count >= self._bytes_max // 4
-            stop.wait(0 if is_full else self._pause_s if block else IDLE_WAIT_S)
+            stop.wait(IDLE_WAIT_S if block is None else 0 if block.is_full else self._pause_s)
+        try:
+            self._finish(following=None)
+        except STORE_ERRORS:
+            log.exception("last block not committed, the next start repeats it", position=self._position)
 
     def step(self) -> Block | None:
-        """Apply the next block and return it; None if there is nothing to do."""
+        """Apply the next block and return it; None if there is nothing to do and everything is committed."""
         if self._position is None:
             self._recover()
         block = self._next_block()
         if block is None:
+            self._finish(following=None)
             return None
         faults.hit("pipeline.after_read")
+        applied = self._applier.apply(block, lambda: self._finish(following=block))
+        faults.hit("pipeline.after_apply")
+        self._finish(following=block)
         self._note(block)
         faults.hit("pipeline.after_note")
-        rows = self._applier.apply(block)
-        faults.hit("pipeline.after_apply")
-        for part in rows:
-            self._columnar.insert_json(part.table, part.columns, part.lines, token=block.token(part.table))
-        faults.hit("pipeline.after_insert")
-        self._commit(block)
-        faults.hit("pipeline.after_commit")
-        self._applier.settle()
-        faults.hit("pipeline.after_moves")
+        self._unfinished = Unfinished(block, applied, self._inserter.submit(self._insert, block, applied.rows))
+        if applied.is_last or not block.is_full:
+            self._finish(following=None)
         return block
 
     def forget(self) -> None:
         """Drop everything kept in memory; the next step starts from what is committed."""
+        if self._unfinished is not None:
+            wait([self._unfinished.inserting])
+        self._unfinished = None
         self._position = None
-        self._inflight = None
+        self._noted = None
         self._applier.forget()
 
     def _recover(self) -> None:
         with self._database.read() as connection:
             row = connection.execute(sa.select(positions).where(positions.c.stream == self._stream)).first()
         position = 0 if row is None else int(row.position)
-        self._inflight = None
+        self._noted = None
         if row is not None and row.inflight_to > position:
-            self._inflight = (int(row.inflight_to), int(row.inflight_now_ms))
+            self._noted = (int(row.inflight_to), int(row.inflight_now_ms))
         # Moves that a crash left undone come first: the next block builds on them.
         self._applier.settle()
         self._position = position
 
     def _next_block(self) -> Block | None:
-        after = self.position
-        if self._inflight is not None:
-            to, now_ms = self._inflight
-            entries = self._reader.read(after, bytes_max=1 << 62, entries_max=to - after)
-            return Block(self._stream, after, to, now_ms, entries)
+        if self._unfinished is not None:
+            return self._read(self._unfinished.block.to)
+        if self._noted is None:
+            return self._read(self.position)
+        after, (to, now_ms) = self.position, self._noted
+        entries = self._reader.read(after, bytes_max=1 << 62, entries_max=to - after)
+        return Block(self._stream, after, to, now_ms, entries)
+
+    def _read(self, after: int) -> Block | None:
         if self._reader.end() <= after:
             return None
         entries = self._reader.read(after, bytes_max=self._bytes_max, entries_max=self._entries_max)
         if not entries:
             return None
-        return Block(self._stream, after, entries[-1].position, self._clock.now_ms(), entries)
+        bytes_count = sum(len(stored.entry.body) for stored in entries)
+        is_full = bytes_count >= self._bytes_max // 4
+        return Block(self._stream, after, entries[-1].position, self._clock.now_ms(), entries, is_full)
 
     def _note(self, block: Block) -> None:
-        if self._inflight is None:
+        """Note the block's end, unless the commit of the block before did, or a run before a crash."""
+        if self._noted is None:
             with self._database.begin() as connection:
-                self._write_position(connection, block.after, block.to, block.now_ms)
-            self._inflight = (block.to, block.now_ms)
+                self._write_position(connection, block.after, block)
+            self._noted = (block.to, block.now_ms)
 
-    def _commit(self, block: Block) -> None:
+    def _insert(self, block: Block, rows: Sequence[Rows]) -> None:
+        for part in rows:
+            self._columnar.insert_rows(part.table, part.columns, part.lines, token=block.token(part.table))
+
+    def _finish(self, *, following: Block | None) -> None:
+        """Commit the block whose rows are being inserted, if there is one.
+
+        following   the block that comes next, to be noted with the commit; None: nothing is being applied
+        """
+        if self._unfinished is None:
+            return
+        block, applied = self._unfinished.block, self._unfinished.applied
+        self._unfinished.inserting.result()
+        faults.hit("pipeline.after_insert")
         with self._database.begin() as connection:
-            self._applier.flush(connection, block)
-            self._write_position(connection, block.to, 0, block.now_ms)
+            applied.write(connection)
+            self._write_position(connection, block.to, following)
+        self._unfinished = None
         self._position = block.to
-        self._inflight = None
+        self._noted = None if following is None else (following.to, following.now_ms)
+        faults.hit("pipeline.after_commit")
+        if following is None:
+            self._applier.settle()
+            faults.hit("pipeline.after_moves")
 
-    def _write_position(self, connection: sa.Connection, position: int, inflight_to: int, now_ms: int) -> None:
+    def _write_position(self, connection: sa.Connection, position: int, following: Block | None) -> None:
         connection.execute(
             upsert(positions, connection).values(
                 stream=self._stream,
                 position=position,
-                inflight_to=inflight_to,
-                inflight_now_ms=now_ms,
-                updated_at_ms=now_ms,
+                inflight_to=0 if following is None else following.to,
+                inflight_now_ms=0 if following is None else following.now_ms,
+                updated_at_ms=self._clock.now_ms(),
             )
         )

@@ -1,4 +1,8 @@
-"""Columnar rows as JSON lines: what the pipeline knows, in the shape of the tables."""
+"""Columnar rows as JSON lines: what the pipeline knows, in the shape of the tables.
+
+A line is an array with a value for each column: half the bytes of an object, and less for the store to look at.
+Instants are whole milliseconds, which is how DateTime64(3) reads an integer.
+"""
 
 from __future__ import annotations
 
@@ -44,12 +48,12 @@ ERROR_COLUMNS = (
 DAY_MS = 86_400_000
 
 
-class _EventRow(msgspec.Struct, gc=False):
+class _EventRow(msgspec.Struct, array_like=True, gc=False):
     account_id: str
     name: str
     day: str
     profile_id: int
-    ts: str
+    ts: int
     seq: int
     recorded_profile_id: int
     device_id: str
@@ -57,11 +61,11 @@ class _EventRow(msgspec.Struct, gc=False):
     source: str
     flags: int
     key_hash: int
-    received_at: str
-    props: dict[str, object]
+    received_at: int
+    props: msgspec.Raw
 
 
-class _ErrorRow(msgspec.Struct, gc=False):
+class _ErrorRow(msgspec.Struct, array_like=True, gc=False):
     account_id: str
     kind: str
     day: str
@@ -73,7 +77,7 @@ class _ErrorRow(msgspec.Struct, gc=False):
     detail: str
     request_id: str
     record: str
-    received_at: str
+    received_at: int
 
 
 _encoder = msgspec.json.Encoder()
@@ -89,21 +93,16 @@ def date_text(at_ms: int) -> str:
     return _date(at_ms // DAY_MS)
 
 
-def instant_text(at_ms: int) -> str:
-    """An instant as DateTime64(3) reads it: epoch seconds with three decimals."""
-    return f"{at_ms // 1000}.{at_ms % 1000:03d}"
-
-
 def event_lines(account_id: AccountId, events: list[Event]) -> bytes:
-    """Rows of `events`, one JSON line each."""
+    """Rows of `events`, one line each."""
     return _encoder.encode_lines(
         [
             _EventRow(
                 account_id,
                 event.folded,
-                date_text(event.ts_ms),
+                _date(event.ts_ms // DAY_MS),
                 event.profile_id,
-                instant_text(event.ts_ms),
+                event.ts_ms,
                 event.seq,
                 event.profile_id,
                 event.device_id,
@@ -111,8 +110,8 @@ def event_lines(account_id: AccountId, events: list[Event]) -> bytes:
                 event.source,
                 event.flags,
                 event.key_hash,
-                instant_text(event.received_at_ms),
-                event.props,
+                event.received_at_ms,
+                msgspec.Raw(event.props_json),
             )
             for event in events
         ]
@@ -120,7 +119,7 @@ def event_lines(account_id: AccountId, events: list[Event]) -> bytes:
 
 
 def error_lines(errors: list[ErrorRecord]) -> bytes:
-    """Rows of `error_records`, one JSON line each. Bytes that are not UTF-8 become U+FFFD."""
+    """Rows of `error_records`, one line each. Bytes that are not UTF-8 become U+FFFD."""
     return _encoder.encode_lines(
         [
             _ErrorRow(
@@ -135,7 +134,7 @@ def error_lines(errors: list[ErrorRecord]) -> bytes:
                 error.detail,
                 error.request_id,
                 error.record.decode("utf-8", "replace"),
-                instant_text(error.received_at_ms),
+                error.received_at_ms,
             )
             for error in errors
         ]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from belfry.clock import Clock
 from belfry.events.names import DEBUG, fold
 from belfry.ids import AccountId
-from belfry.pipeline import duplicates, moves
+from belfry.pipeline import moves
 from belfry.pipeline.moves import Move, Summary
 from belfry.profiles import journal, store
 from belfry.profiles.graph import MemoryGraph, Wanted
@@ -46,7 +46,6 @@ def _do(database: Database, columnar: Columnar, graph: MemoryGraph, move: Move, 
         _recount(target, moves.summaries(columnar, move.account_id, move.target, list(target.events)))
     else:
         _add(target, source, moves.copy_events(columnar, move, source.events))
-        target.recent = duplicates.united(source.recent, target.recent)
     graph.touch_activity(move.target)
     with database.begin() as connection:
         if move.kind != MoveKind.UNDO:

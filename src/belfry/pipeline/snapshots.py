@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from belfry.ids import AccountId, ProfileId
-from belfry.pipeline.rows import instant_text
 from belfry.profiles.graph import MemoryGraph, ProfileNode
 from belfry.profiles.model import IdentityKind, ProfileStatus
 from belfry.profiles.subscriptions import standing
@@ -31,13 +30,13 @@ DEVICE_FIELDS = ("platform", "os_version", "app_version", "sdk_version", "make",
 _encoder = msgspec.json.Encoder()
 
 
-class _Row(msgspec.Struct, gc=False):
+class _Row(msgspec.Struct, array_like=True, gc=False):
     account_id: str
     profile_id: int
     version: int
     hidden: int
     bucket: int
-    created_at: str
+    created_at: int
     identified: int
     identity: str
     email: str
@@ -48,7 +47,7 @@ class _Row(msgspec.Struct, gc=False):
 
 
 def snapshot_lines(account_id: AccountId, graph: MemoryGraph, profile_ids: list[ProfileId]) -> bytes:
-    """Rows of `profile_snapshots` for these profiles as they are now, one JSON line each."""
+    """Rows of `profile_snapshots` for these profiles as they are now, one line each."""
     return _encoder.encode_lines([_row(account_id, graph, graph.profiles[profile_id]) for profile_id in profile_ids])
 
 
@@ -62,7 +61,7 @@ def _row(account_id: AccountId, graph: MemoryGraph, node: ProfileNode) -> _Row:
         state.version,
         0 if is_user else 1,
         state.bucket,
-        instant_text(state.created_at_ms),
+        state.created_at_ms,
         1 if node.identities else 0,
         node.newest(IdentityKind.IDENTITY) or "",
         node.email or "",

@@ -8,14 +8,15 @@ import msgspec
 
 from belfry.accounts.model import Account
 from belfry.error_stream.model import ErrorKind
-from belfry.events.model import Event
+from belfry.events.model import Event, encode_props
 from belfry.events.names import fold
-from belfry.events.schema import SchemaBook
-from belfry.events.tables import IMPORTED, LATE, SYSTEM
+from belfry.events.schema import AccountBook
+from belfry.events.tables import LATE, SYSTEM
 from belfry.ids import ProfileId
 from belfry.intake import EventRecord, ProfileRecord, Record, TokenRecord, Who
-from belfry.pipeline.effects import Draft, Effects, Place
-from belfry.profiles.graph import MemoryGraph
+from belfry.pipeline.duplicates import key_hash
+from belfry.pipeline.effects import Draft, Effects, Place, Request
+from belfry.profiles.graph import MemoryGraph, ProfileNode
 from belfry.profiles.identify import Decision, IdentityRules, Sighting, identify
 from belfry.profiles.model import SUBSCRIPTION_KEYS, IdentityKind, Operation, SystemEvent, Token
 from belfry.profiles.properties import PropertyLimits, without_refused
@@ -32,15 +33,36 @@ _STANDING_KEYS = SUBSCRIPTION_KEYS | {"Email", "Phone"}
 
 
 class Work(msgspec.Struct):
-    """One account while a block is applied."""
+    """One account while a block is applied.
+
+    compares   whether events that carry their own time are compared with earlier requests
+    flags      what all events of the entry have that is being applied (`events.tables.EVENTS`)
+    """
 
     account: Account
     graph: MemoryGraph
-    schema: SchemaBook
+    schema: AccountBook
     effects: Effects
     rules: IdentityRules
     limits: PropertyLimits
-    is_history: bool = False
+    compares: bool
+    retention_ms: int
+    flags: int = 0
+
+
+def work_on(account: Account, graph: MemoryGraph, schema: AccountBook) -> Work:
+    """An account as a block begins to be applied to it."""
+    settings = account.settings
+    return Work(
+        account,
+        graph,
+        schema,
+        Effects(account.account_id),
+        rules_of(account),
+        PropertyLimits(custom_keys_max=settings.profile_properties_max),
+        compares=settings.duplicate_comparison,
+        retention_ms=settings.event_retention_days * DAY_MS,
+    )
 
 
 def rules_of(account: Account) -> IdentityRules:
@@ -50,12 +72,15 @@ def rules_of(account: Account) -> IdentityRules:
     return IdentityRules(kinds, adopts=account.settings.anonymous_history == "adopt")
 
 
-def apply_record(work: Work, place: Place, record: Record) -> None:
+def apply_record(work: Work, request: Request, record: Record) -> None:
     """Apply one record. Its remarks go into the error stream; what it cannot do, too."""
-    source = record.source or "API" if not isinstance(record, TokenRecord) else "API"
     if isinstance(record, EventRecord):
-        _apply_event(work, place, record, source)
-    elif isinstance(record, ProfileRecord):
+        apply_event(work, request, record)
+        return
+    place = Place(request, record.index)
+    source = "API"
+    if isinstance(record, ProfileRecord):
+        source = record.source or source
         _apply_profile(work, place, record, source)
     else:
         _apply_token(work, place, record, source)
@@ -63,62 +88,71 @@ def apply_record(work: Work, place: Place, record: Record) -> None:
         work.effects.remark(place, remark, source)
 
 
-def _apply_event(work: Work, place: Place, record: EventRecord, source: str) -> None:
-    received_at_ms = place.stored.entry.received_at_ms
-    ts_ms = received_at_ms if record.ts_ms is None else record.ts_ms
-    refusal = _time_refusal(ts_ms, received_at_ms, work.account.settings.event_retention_days)
-    if refusal is not None:
-        kind, detail = refusal
-        work.effects.error(place, kind, record.name, detail, source=source)
+def apply_event(work: Work, request: Request, record: EventRecord) -> None:
+    """Draft one event.
+
+    Nearly every event is one of a known identity without a device, about which there is nothing to decide; this is
+    the hottest path of all, so it goes without the objects that the other cases need.
+    """
+    received_at_ms, sent_ms, who = request.received_at_ms, record.ts_ms, record.who
+    ts_ms = received_at_ms if sent_ms is None else sent_ms
+    if ts_ms > received_at_ms + FUTURE_MS_MAX or ts_ms < received_at_ms - work.retention_ms:
+        _refuse_time(work, Place(request, record.index), record, ts_ms)
         return
-    profile_id, device_id = _owner(work, place, record.who, source)
-    props = record.props
-    if record.source is not None:
-        props = {**props, "CT Source": record.source}
-    event = Event(
-        name=record.name,
-        folded=record.folded,
-        ts_ms=min(ts_ms, received_at_ms),
-        has_own_ts=record.ts_ms is not None,
-        props=props,
-        profile_id=profile_id,
-        device_id=device_id or "",
-        source=source,
-        seq=place.next_event(),
-        received_at_ms=received_at_ms,
-        flags=(LATE if received_at_ms - ts_ms > LATE_AFTER_MS else 0) | (IMPORTED if work.is_history else 0),
-    )
-    work.effects.drafts.append(Draft(event, place, record.event_key))
-
-
-def _time_refusal(ts_ms: int, received_at_ms: int, retention_days: int) -> tuple[ErrorKind, str] | None:
-    """Why an event of this time is not stored (engagement 2.3), None if it is."""
-    if ts_ms > received_at_ms + FUTURE_MS_MAX:
-        ahead_s = (ts_ms - received_at_ms) // 1000
-        return ErrorKind.FUTURE_TIMESTAMP, f"ts is {ahead_s} s in the future, at most {FUTURE_MS_MAX // 1000} s"
-    if ts_ms < received_at_ms - retention_days * DAY_MS:
-        days = (received_at_ms - ts_ms) // DAY_MS
-        return ErrorKind.BEYOND_RETENTION, f"ts is {days} days ago, events are kept {retention_days} days"
-    return None
-
-
-def _owner(work: Work, place: Place, who: Who, source: str) -> tuple[ProfileId, str | None]:
-    """Whose record it is and which device it may be filed under."""
+    node, device_id, seq = None, "", request.number(record.index)
     if who.device_id is None and not who.added and who.identity is not None:
-        # Nearly every record: an identity that is known. Everything else takes the long way.
-        owner = work.graph.owner_of_identity(who.identity)
-        if owner is not None:
-            return owner, None
-    decision = identify_record(work, place, who, source)
-    return decision.profile_id, decision.device_id
+        node = work.graph.user_of_identity(who.identity)
+    if node is None:
+        place = Place(request, record.index)
+        node, device_id = _owner(work, place, record)
+        seq = place.next_event()
+    props = record.props if record.source is None else {**record.props, "CT Source": record.source}
+    props_json = encode_props(props)
+    sent_s = 0 if sent_ms is None else sent_ms // 1000
+    is_compared = sent_s > 0 and record.event_key is None and work.compares
+    event = Event(
+        record.name,
+        record.folded,
+        min(ts_ms, received_at_ms),
+        props,
+        props_json,
+        node.state.profile_id,
+        device_id,
+        record.source or "API",
+        seq,
+        received_at_ms,
+        (LATE if received_at_ms - ts_ms > LATE_AFTER_MS else 0) | work.flags,
+        key_hash(device_id, record.folded, sent_s, props_json) if is_compared else 0,
+    )
+    work.effects.drafts.append(Draft(event, node, request, record.index, sent_s, record.event_key))
+    for remark in record.remarks:
+        work.effects.remark(Place(request, record.index), remark, event.source)
+
+
+def _refuse_time(work: Work, place: Place, record: EventRecord, ts_ms: int) -> None:
+    """Say why an event of this time is not stored (engagement 2.3)."""
+    ahead_ms = ts_ms - place.request.received_at_ms
+    if ahead_ms > 0:
+        kind = ErrorKind.FUTURE_TIMESTAMP
+        detail = f"ts is {ahead_ms // 1000} s in the future, at most {FUTURE_MS_MAX // 1000} s"
+    else:
+        kind = ErrorKind.BEYOND_RETENTION
+        detail = f"ts is {-ahead_ms // DAY_MS} days ago, events are kept {work.retention_ms // DAY_MS} days"
+    work.effects.error(place, kind, record.name, detail, source=record.source or "API")
+
+
+def _owner(work: Work, place: Place, record: EventRecord) -> tuple[ProfileNode, str]:
+    """Whose event it is and which device it may be filed under."""
+    decision = identify_record(work, place, record.who, record.source or "API")
+    return work.graph.profiles[decision.profile_id], decision.device_id or ""
 
 
 def identify_record(work: Work, place: Place, who: Who, source: str) -> Decision:
     """Find or make the profile of a record; what became of it goes into the effects."""
-    seen = Sighting(who.identity, who.device_id, who.added, place.stored.entry.received_at_ms, source)
+    seen = Sighting(who.identity, who.device_id, who.added, place.request.received_at_ms, source)
     decision = identify(work.graph, work.rules, seen, place.next_profile_id)
     for entry in decision.log:
-        work.effects.log.append((place.next_log_id(), entry))
+        work.effects.note(place, entry, work.graph.profiles)
     for remark in decision.remarks:
         work.effects.remark(place, remark, source)
     raise_events(work, place, decision.events)
@@ -127,22 +161,24 @@ def identify_record(work: Work, place: Place, who: Who, source: str) -> Decision
 
 def raise_events(work: Work, place: Place, events: Iterable[SystemEvent]) -> None:
     """Events of the system, at the time of the entry that caused them."""
-    received_at_ms = place.stored.entry.received_at_ms
+    request = place.request
     for raised in events:
+        props = {key: value for key, value in raised.props.items() if value is not None}
         event = Event(
             name=raised.name,
             folded=fold(raised.name),
-            ts_ms=received_at_ms,
-            has_own_ts=False,
-            props={key: value for key, value in raised.props.items() if value is not None},
+            ts_ms=request.received_at_ms,
+            props=props,
+            props_json=encode_props(props),
             profile_id=raised.profile_id,
             device_id=raised.device_id or "",
             source="System",
             seq=place.next_event(),
-            received_at_ms=received_at_ms,
+            received_at_ms=request.received_at_ms,
             flags=SYSTEM,
         )
-        work.effects.drafts.append(Draft(event, place, is_system=True))
+        node = work.graph.profiles[raised.profile_id]
+        work.effects.drafts.append(Draft(event, node, request, place.index, is_system=True))
 
 
 def _apply_profile(work: Work, place: Place, record: ProfileRecord, source: str) -> None:
@@ -154,7 +190,7 @@ def _apply_profile(work: Work, place: Place, record: ProfileRecord, source: str)
     has_groups = record.groups_left is not None or record.groups_joined is not None
     changes_standing = has_groups or any(operation.key in _STANDING_KEYS for operation in operations)
     before = standing(node, graph.flags_of(profile_id)) if changes_standing else None
-    at_ms = place.stored.entry.received_at_ms if record.ts_ms is None else record.ts_ms
+    at_ms = place.request.received_at_ms if record.ts_ms is None else record.ts_ms
     remarks = fold_properties(node.state.properties, node.state.written_at, operations, at_ms, work.limits)
     if has_groups:
         remarks += fold_groups(node.state, record.groups_left, record.groups_joined, at_ms)
@@ -171,7 +207,7 @@ def _apply_profile(work: Work, place: Place, record: ProfileRecord, source: str)
 def _observe(work: Work, operations: tuple[Operation, ...], profile_id: ProfileId, at_ms: int) -> None:
     properties = work.graph.profiles[profile_id].state.properties
     written = {o.key: properties[o.key] for o in operations if o.key in properties}
-    work.schema.observe_profile(work.account.account_id, written, at_ms)
+    work.schema.observe_profile(written, at_ms)
 
 
 def _apply_token(work: Work, place: Place, record: TokenRecord, source: str) -> None:
@@ -182,7 +218,7 @@ def _apply_token(work: Work, place: Place, record: TokenRecord, source: str) -> 
         return
     graph = work.graph
     before = standing(graph.profiles[decision.profile_id], graph.flags_of(decision.profile_id))
-    token = Token(record.token, record.kind, record.keys, place.stored.entry.received_at_ms)
+    token = Token(record.token, record.kind, record.keys, place.request.received_at_ms)
     raise_events(work, place, register_token(graph, decision.device_id, token))
     node = graph.profiles[decision.profile_id]
     after = standing(node, graph.flags_of(decision.profile_id))

@@ -278,6 +278,18 @@ class MemoryGraph:
         self.touch(owner)
         self.touch(profile_id)
 
+    def remove_device(self, device_id: str) -> None:
+        """Take a device, with its tokens, out of the account."""
+        owner = self._device_owners.pop(device_id, None)
+        if owner is None:
+            return
+        device = self.profiles[owner].devices.pop(device_id)
+        for token in device.tokens:
+            del self._token_devices[token]
+        self.dirty.tokens.update(device.tokens)
+        self.dirty.devices.add(device_id)
+        self.touch(owner)
+
     def set_device_fields(self, device_id: str, fields: dict[str, Any]) -> None:
         """Overwrite those fields of a device that are named."""
         owner = self._device_owners[device_id]
@@ -313,6 +325,11 @@ class MemoryGraph:
         flags[flag] = AddressFlag(value, at_ms)
         self.dirty.addresses.add((address, flag))
         return (old is not None and old.value) != value
+
+    def forget_address(self, address: Address) -> None:
+        """Drop the do-not-disturb flags of an address."""
+        for flag in self.address_flags.pop(address, {}):
+            self.dirty.addresses.add((address, flag))
 
     def lacks_profile(self, profile_id: ProfileId) -> bool:
         """Whether it would have to be loaded; if not, it was asked for once more."""

@@ -22,6 +22,7 @@ class LogKind(enum.StrEnum):
     DEMERGE = "demerge"
     DISASSOCIATE = "disassociate"
     UNDO = "undo"
+    ERASE = "erase"
 
 
 class MoveKind(enum.StrEnum):

@@ -109,6 +109,25 @@ class Activity(msgspec.Struct):
     recent: bytes = b""
 
 
+class Erasure(msgspec.Struct, frozen=True):
+    """Users that were erased, and what is left to do where the pipeline's transaction does not reach.
+
+    erasure_id     the identity log's row of the first of them
+    profile_ids    who was a user: what they did stays as what nobody did, or goes with `erases_events`
+    absorbed_ids   hidden profiles that they had taken over: what happened there goes
+    personal       by what they could be recognised: identities, addresses, names, devices, tokens
+    version        of the snapshots that are left
+    """
+
+    erasure_id: int
+    profile_ids: tuple[ProfileId, ...]
+    absorbed_ids: tuple[ProfileId, ...]
+    personal: tuple[str, ...]
+    erases_events: bool
+    version: int
+    at_ms: int
+
+
 class SystemEvent(msgspec.Struct, frozen=True):
     """An event that a rule raises (engagement 2.2); the pipeline gives it a time and a place."""
 

@@ -28,7 +28,7 @@ from belfry.profiles.model import (
     ProfileStatus,
     Token,
 )
-from belfry.storage.relational import bulk, bulk_insert, upsert
+from belfry.storage.relational import bulk, bulk_insert, chunks, upsert
 
 Row = Sequence[Any]
 
@@ -92,6 +92,19 @@ def owners(
     return _Reader(connection, account_id).owners_of_identities(identities)
 
 
+def absorbed_by(
+    connection: sa.Connection, account_id: AccountId, profile_ids: Iterable[ProfileId]
+) -> set[ProfileId]:
+    """Hidden profiles that these took over."""
+    found: set[ProfileId] = set()
+    for part in chunks(sorted(set(profile_ids))):
+        statement = sa.select(tables.profiles.c.profile_id).where(
+            tables.profiles.c.account_id == account_id, tables.profiles.c.target_id.in_(part)
+        )
+        found.update(map(ProfileId, connection.execute(statement).scalars()))
+    return found
+
+
 def device_owners(connection: sa.Connection, account_id: AccountId, device_ids: Iterable[str]) -> dict[str, ProfileId]:
     """On whose profile these devices are; unknown ones are not in the answer."""
     return _Reader(connection, account_id).owners_of_devices(device_ids)
@@ -114,10 +127,10 @@ def changes_of(graph: MemoryGraph) -> list[Write]:
     return [
         _profiles(graph),
         *_identities(graph),
-        _devices(graph),
+        *_devices(graph),
         *_tokens(graph),
         _activity(graph),
-        _address_flags(graph),
+        *_address_flags(graph),
     ]
 
 
@@ -319,14 +332,19 @@ def _identities(graph: MemoryGraph) -> Iterable[Write]:
     yield Write(tables.identities, _names(tables.identities), there)
 
 
-def _devices(graph: MemoryGraph) -> Write:
-    rows = []
+def _devices(graph: MemoryGraph) -> Iterable[Write]:
+    there: list[tuple[Any, ...]] = []
+    gone = []
     for device_id in sorted(graph.dirty.devices):
         device = graph.device(device_id)
-        if device is not None:
-            fields = _encode(device.fields)
-            rows.append((graph.account_id, device_id, device.profile_id, fields, device.added_at_ms))
-    return Write(tables.devices, _names(tables.devices), rows)
+        if device is None:
+            gone.append((graph.account_id, device_id))
+        else:
+            there.append(
+                (graph.account_id, device_id, device.profile_id, _encode(device.fields), device.added_at_ms)
+            )
+    yield Write(tables.devices, ("account_id", "device_id"), gone, is_deletion=True)
+    yield Write(tables.devices, _names(tables.devices), there)
 
 
 def _tokens(graph: MemoryGraph) -> Iterable[Write]:
@@ -352,13 +370,19 @@ def _activity(graph: MemoryGraph) -> Write:
     return Write(tables.activity, _names(tables.activity), rows)
 
 
-def _address_flags(graph: MemoryGraph) -> Write:
-    rows = []
+def _address_flags(graph: MemoryGraph) -> Iterable[Write]:
+    there: list[tuple[Any, ...]] = []
+    gone = []
     for address, flag in sorted(graph.dirty.addresses):
         kind, value = address
-        state = graph.address_flags[address][flag]
-        rows.append((graph.account_id, str(kind), key_text(value), flag, state.value, state.at_ms))
-    return Write(tables.addresses, _names(tables.addresses), rows)
+        key = (graph.account_id, str(kind), key_text(value), flag)
+        state = graph.address_flags.get(address, {}).get(flag)
+        if state is None:
+            gone.append(key)
+        else:
+            there.append((*key, state.value, state.at_ms))
+    yield Write(tables.addresses, ("account_id", "kind", "address", "flag"), gone, is_deletion=True)
+    yield Write(tables.addresses, _names(tables.addresses), there)
 
 
 def _names(table: sa.Table) -> tuple[str, ...]:

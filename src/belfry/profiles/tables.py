@@ -19,6 +19,13 @@ profiles = sa.Table(
     sa.Column("properties", JsonBytes, nullable=False),
     sa.Column("written_at", JsonBytes, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Index(
+        "ix_profiles_target",
+        "account_id",
+        "target_id",
+        sqlite_where=sa.text("target_id IS NOT NULL"),
+        postgresql_where=sa.text("target_id IS NOT NULL"),
+    ),
 )
 """status     `model.ProfileStatus`: active, orphan, merged, deleted
 target_id  the profile that took over, of an orphan or a merged one
@@ -152,3 +159,42 @@ event_moves = sa.Table(
 move_id   the `log_id` of the identity_log row that caused it
 undoes    the move whose copies an `undo` takes back; 0 for others
 """
+
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("erasure_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("profile_ids", JsonBytes, nullable=False),
+    sa.Column("absorbed_ids", JsonBytes, nullable=False),
+    sa.Column("personal", JsonBytes, nullable=False),
+    sa.Column("erases_events", sa.Boolean, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("at_ms", sa.BigInteger, nullable=False),
+    sa.Column("done_at_ms", sa.BigInteger),
+    sa.Column("purged_at_ms", sa.BigInteger),
+    sa.Index(
+        "ix_erasures_unpurged",
+        "account_id",
+        "erasure_id",
+        sqlite_where=sa.text("purged_at_ms IS NULL"),
+        postgresql_where=sa.text("purged_at_ms IS NULL"),
+    ),
+)
+"""Users to erase from the columnar store and the logs; done by the pipeline, in order (`model.Erasure`).
+
+erasure_id    the number of the place in the log that asked for it
+personal      by what the users could be recognised; emptied when it is done
+version       of the snapshots that are left: all older ones go
+purged_at_ms  when the rows that were deleted left the disk, too
+"""
+
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("hash", sa.LargeBinary(16), primary_key=True),
+    sa.Column("erased_at_ms", sa.BigInteger, nullable=False),
+    sa.Index("ix_tombstones_erased", "account_id", "erased_at_ms"),
+)
+"""Keyed hashes of what named an erased user: an old record must not bring them back (engagement 1.6)."""

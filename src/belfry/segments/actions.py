@@ -24,7 +24,7 @@ from belfry.segments.compiler import (
     compile_members,
 )
 from belfry.segments.lookups import AccountLookups
-from belfry.segments.model import EventQuery, Group, Not, Rule, SegmentRule
+from belfry.segments.model import EventQuery, Group, ListRule, Not, Rule, SegmentRule
 from belfry.segments.parse import parse
 from belfry.segments.reading import Json, as_text
 from belfry.segments.store import SavedSegment
@@ -88,6 +88,7 @@ class Segments:
         if name is not None:
             segment = msgspec.structs.replace(segment, name=as_text(name, "name", NAME_LENGTH_MAX).strip())
         if rule is not None:
+            _refuse_listed(segment)
             self._check(account, rule, becomes=segment.segment_id)
             segment = msgspec.structs.replace(segment, rule=rule)
         segment = msgspec.structs.replace(segment, updated_at_ms=self._clock.now_ms())
@@ -189,6 +190,12 @@ def translating() -> Iterator[None]:
         if error.code == CANNOT_COMPILE_REGEXP:
             raise BadRequest("a value of 'matches' is not a regular expression of RE2") from error
         raise
+
+
+def _refuse_listed(segment: SavedSegment) -> None:
+    """The members of a list come by upload or by API; a rule in their place would make another segment of it."""
+    if isinstance(parse(segment.rule), ListRule):
+        raise Conflict(f"segment {segment.segment_id} is a list: its members are changed by upload or API, not by rule")
 
 
 def _segments_in(rule: Rule) -> set[int]:

@@ -273,6 +273,14 @@ class WhoRule(msgspec.Struct, frozen=True):
     at: str = ""
 
 
+class ListRule(msgspec.Struct, frozen=True):
+    """Listed one by one: members of a version of a custom list or an API segment (`members.py`)."""
+
+    segment_id: int
+    version: int
+    at: str = ""
+
+
 class InterestKind(enum.StrEnum):
     """What occurrences are sorted by."""
 
@@ -368,7 +376,7 @@ class FilterNot(msgspec.Struct, frozen=True):
     at: str = ""
 
 
-Leaf: TypeAlias = EventRule | UserRule | SegmentRule | WhoRule | InterestRule | RfmRule | EveryoneRule
+Leaf: TypeAlias = EventRule | UserRule | SegmentRule | ListRule | WhoRule | InterestRule | RfmRule | EveryoneRule
 Rule: TypeAlias = Leaf | Group | Not
 Filter: TypeAlias = Condition | FilterGroup | FilterNot
 

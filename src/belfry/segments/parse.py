@@ -35,6 +35,7 @@ from belfry.segments.model import (
     InterestRule,
     Last,
     Leaf,
+    ListRule,
     Measure,
     MeasureFn,
     Not,
@@ -290,6 +291,10 @@ def _segment(_parser: _Parser, node: Object) -> Leaf:
     return SegmentRule(node.integer("id", 1, 2**53), node.at)
 
 
+def _list(_parser: _Parser, node: Object) -> Leaf:
+    return ListRule(node.integer("id", 1, 2**53), node.integer("version", 0, 2**53), node.at)
+
+
 def _who(_parser: _Parser, node: Object) -> Leaf:
     kind = as_choice(node.required("kind"), node.place("kind"), WHO_KINDS)
     return WhoRule(kind, node.text("value", model.TEXT_LENGTH_MAX).strip(), node.at)
@@ -366,6 +371,7 @@ _LEAVES: dict[str, Callable[[_Parser, Object], Rule]] = {
     "event": _event,
     "user": _user,
     "segment": _segment,
+    "list": _list,
     "who": _who,
     "interest": _interest,
     "rfm": _rfm,

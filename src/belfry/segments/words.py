@@ -108,6 +108,8 @@ def clause(rule: Rule, calendar: Calendar, segment_names: Mapping[int, str]) -> 
         case model.SegmentRule():
             name = segment_names.get(rule.segment_id, f"number {rule.segment_id}")
             return f"in the segment “{name}”"
+        case model.ListRule():
+            return "in the list"
         case model.WhoRule():
             return f"whose {rule.kind} is “{rule.value}”"
         case model.InterestRule():

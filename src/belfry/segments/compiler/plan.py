@@ -202,6 +202,13 @@ class RfmSet(msgspec.Struct, frozen=True):
     cells: tuple[tuple[int, int], ...]
 
 
+class MemberSet(msgspec.Struct, frozen=True):
+    """Profiles that are listed as members of one version of a segment."""
+
+    segment_id: int
+    version: int
+
+
 class OneProfile(msgspec.Struct, frozen=True):
     """One profile, or none if nobody has that identity."""
 
@@ -228,7 +235,7 @@ class No(msgspec.Struct, frozen=True):
 
 SetNode: TypeAlias = EventSet | InterestSet | RfmSet
 """What is selected from the events."""
-Node: TypeAlias = All | AnyOf | No | Predicate | OneProfile | SetNode
+Node: TypeAlias = All | AnyOf | No | Predicate | OneProfile | MemberSet | SetNode
 
 EVERYONE = All(())
 NOBODY = AnyOf(())

@@ -11,6 +11,7 @@ from belfry.segments.compiler.plan import (
     AnyOf,
     EventSet,
     InterestSet,
+    MemberSet,
     No,
     Node,
     OneProfile,
@@ -74,7 +75,17 @@ class Printer:
                 return self._rows.test(node)
             case OneProfile(profile_id):
                 return FALSE if profile_id is None else f"profile_id = {self.parameters.integer(profile_id)}"
+            case MemberSet():
+                return f"profile_id IN ({self._listed(node)})"
         return f"profile_id IN ({self._set(node)})"
+
+    def _listed(self, node: MemberSet) -> str:
+        """SELECT of the members that a segment lists."""
+        segment, version = self.parameters.integer(node.segment_id), self.parameters.integer(node.version)
+        return (
+            f"SELECT profile_id FROM segment_members FINAL WHERE account_id = {self._account}"
+            f" AND segment_id = {segment} AND version = {version} AND is_member = 1"
+        )
 
     def _set(self, node: SetNode) -> str:
         match node:

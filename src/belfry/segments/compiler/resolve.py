@@ -21,6 +21,7 @@ from belfry.segments.compiler.plan import (
     InstantColumn,
     InterestSet,
     ListColumn,
+    MemberSet,
     No,
     Node,
     NumberColumn,
@@ -38,6 +39,8 @@ from belfry.segments.fields import FIELDS, FieldKind
 from belfry.segments.measures import holds_at_zero
 from belfry.segments.model import Filter, Rule
 
+UNPROCESSED = 0
+"""The version of a list of which no upload was processed yet (`segments.members`)."""
 NODES_MAX = 500
 """Leaves of a tree with all saved segments put in their places."""
 
@@ -99,6 +102,8 @@ class _Resolver:
                 return self._interest(rule)
             case model.RfmRule():
                 return self._rfm(rule)
+            case model.ListRule():
+                return _members(rule)
             case model.WhoRule():
                 return OneProfile(self._lookups.profile_of(rule.kind, rule.value))
             case _:
@@ -173,6 +178,12 @@ class _Resolver:
         monetary = Property(rule.monetary) if rule.monetary else None
         source = Source((names.fold(rule.event),), window)
         return RfmSet(source, monetary, rule.recency, rule.frequency, rule.money, rule.cells)
+
+
+def _members(rule: model.ListRule) -> Node:
+    if rule.version == UNPROCESSED:
+        raise BadRequest(f"{rule.at}: the list {rule.segment_id} has not been processed yet", field=rule.at)
+    return MemberSet(rule.segment_id, rule.version)
 
 
 def _operand(field: str, kind: FieldKind) -> Operand:

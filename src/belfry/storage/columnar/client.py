@@ -97,20 +97,25 @@ class Columnar:
                 raise
 
     def insert_json(self, table: str, columns: Sequence[str], lines: bytes, *, token: str) -> None:
-        """Insert JSON lines as one block, exactly once for a token (within the table's window).
+        """Insert JSON objects, one a line, as one block, exactly once for a token (within the table's window).
 
         All rows or none, of each partition that they belong to; the same call again completes it.
         """
+        self._insert(table, columns, lines, token, "JSONEachRow")
+
+    def insert_rows(self, table: str, columns: Sequence[str], lines: bytes, *, token: str) -> None:
+        """The same for JSON arrays, each with the columns' values in order: half the bytes to send and to read."""
+        self._insert(table, columns, lines, token, "JSONCompactEachRow")
+
+    def _insert(self, table: str, columns: Sequence[str], lines: bytes, token: str, layout: str) -> None:
         if not lines:
             return
         settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
-
-        def insert(client: Any) -> None:
-            client.raw_insert(
-                table, column_names=list(columns), insert_block=lines, fmt="JSONEachRow", settings=settings
+        self._run(
+            lambda client: client.raw_insert(
+                table, column_names=list(columns), insert_block=lines, fmt=layout, settings=settings
             )
-
-        self._run(insert)
+        )
 
     def ping(self) -> bool:
         """Whether the store answers a query now."""
