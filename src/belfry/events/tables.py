@@ -96,3 +96,15 @@ property_schema = sa.Table(
 
 type: String, Integer, Float, Boolean, Date, List, Object
 """
+
+event_discards = sa.Table(
+    "event_discards",
+    metadata,
+    sa.Column("account_id", sa.String(40), primary_key=True),
+    sa.Column("name", sa.String(512), primary_key=True),
+    sa.Column("discarded_at_ms", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("restored_at_ms", sa.BigInteger),
+)
+"""From when to when an event name was discarded; restored_at_ms NULL: it is. Never removed, so that a replay of the
+log drops the same events. `event_schema.state` says the same of now.
+"""
