@@ -7,7 +7,19 @@ import platform
 import subprocess
 import sys
 
-BENCHES = ("log", "intake", "columnar", "accept", "apply", "segments", "reads", "outbound", "dispatch", "start")
+BENCHES = (
+    "log",
+    "intake",
+    "columnar",
+    "accept",
+    "apply",
+    "segments",
+    "counts",
+    "reads",
+    "outbound",
+    "dispatch",
+    "start",
+)
 
 
 def main(names: list[str]) -> int:

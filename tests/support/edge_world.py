@@ -11,33 +11,49 @@ from typing import Any
 from belfry.accounts.actions import Accounts, Passcodes
 from belfry.accounts.directory import Directory
 from belfry.accounts.hashing import PasscodeHasher
+from belfry.audit.actions import AuditLog
+from belfry.campaigns.message_report import MessageReports
 from belfry.clock import ManualClock
 from belfry.config import Settings
 from belfry.edge import application
 from belfry.edge.acceptance import Acceptance
 from belfry.edge.health import Health
+from belfry.edge.import_door import ImportDoor
 from belfry.edge.remembered import RememberedAnswers
 from belfry.edge.repeatable import Repeatable
 from belfry.edge.services import Services
 from belfry.edge.threads import Threads
 from belfry.error_stream.actions import ErrorStream
+from belfry.events.actions import Schemas
+from belfry.events.discarded_names import DiscardedNames
+from belfry.events.discards import EventDiscards
 from belfry.events.schema import read_schema
+from belfry.exporting.actions import FileExports
 from belfry.ids import AccountId, SequentialIds
+from belfry.imports.actions import Imports
+from belfry.imports.bell import Bell
+from belfry.imports.worker import ImportWorker
 from belfry.intake import PartnerPolicy, UploadLimits
+from belfry.library.actions import ContentBlocks, EmailTemplates
+from belfry.main.listing import build_listing, build_upload_worker
 from belfry.main.sending import build_campaigns
 from belfry.main.stores import Installation
 from belfry.management_api import application as management
+from belfry.management_api import file_exports
 from belfry.management_api.bridge import Bridge
 from belfry.observability.metrics import EdgeMetrics
 from belfry.pipeline.apply import BlockApplier
 from belfry.pipeline.loop import Pipeline
 from belfry.pipeline.operations import Operations
 from belfry.profiles.actions import Profiles
+from belfry.remote_config.actions import RemoteConfig
 from belfry.segments.exports import Exports
+from belfry.segments.reports.actions import Reports
 from belfry.server_api import routes as server_api
 from belfry.storage.columnar import Columnar
 from belfry.storage.log import IdempotencyIndex, open_log, open_reader
 from belfry.storage.relational import Database
+from belfry.subscription_groups.actions import SubscriptionGroups
 from support.asgi import Reply, call
 
 
@@ -48,7 +64,7 @@ class EdgeWorld:
         ids = SequentialIds()
         self.clock = clock
         self.database = database
-        self.settings = Settings(data_dir=str(folder), log_free_bytes_min=0, slot_wait_ms=2000)
+        self.settings = Settings(data_dir=str(folder), log_free_bytes_min=0, file_free_bytes_min=0, slot_wait_ms=2000)
         hasher = PasscodeHasher(b"s" * 32)
         self.accounts = Accounts(database, clock, ids, region="eu1")
         self._passcodes = Passcodes(database, clock, ids, hasher)
@@ -57,11 +73,14 @@ class EdgeWorld:
         self.other = AccountId(self.accounts.create("Other", account_id="OTH-ER0-0002").account_id)
         self.secrets = {account: self.passcode(account) for account in (self.shop, self.other)}
         self.metrics = EdgeMetrics()
+        self.discarded = DiscardedNames(database)
+        self.partner_policy = PartnerPolicy()
         self.index = IdempotencyIndex(folder / "idempotency.db", hours=24, clock=clock)
         self.log = open_log(self.settings, clock=clock, ids=ids, on_durable=self.index.on_durable)
         self.lookups = Threads("lookups", workers=4, waiting_max=64)
         self.queries = Threads("queries", workers=4, waiting_max=64)
         self.exporting = Threads("exports", workers=2, waiting_max=64)
+        self.uploading = Threads("uploads", workers=2, waiting_max=64)
         self.here = Installation(
             settings=self.settings, clock=clock, ids=ids, database=database, columnar=columnar, secret=b"s" * 32
         )
@@ -71,6 +90,7 @@ class EdgeWorld:
         self.routes = (
             *Health({"log": lambda: True}, self.metrics).routes(),
             *server_api.build(self.services),
+            *file_exports.routes(self.services),
             *Bridge(self.management, repeatable).routes(),
         )
         self.gate = application.build(
@@ -93,11 +113,13 @@ class EdgeWorld:
             threads=self.lookups,
             metrics=self.metrics,
             ids=ids,
-            partners=lambda _account: PartnerPolicy(),
-            discarded=lambda _account: frozenset(),
+            partners=lambda _account: self.partner_policy,
+            discarded=self.discarded.of,
             known_device=profiles.is_known_device,
         )
         parts = build_campaigns(self.here)
+        exports = Exports(database, columnar, clock, ids, self.here.secret)
+        listing = build_listing(self.here)
         return Services(
             settings=self.settings,
             clock=clock,
@@ -108,14 +130,48 @@ class EdgeWorld:
             lookups=self.lookups,
             queries=self.queries,
             exporting=self.exporting,
+            uploading=self.uploading,
             profiles=profiles,
             segments=parts.segments,
-            exports=Exports(database, columnar, clock, ids, self.here.secret),
+            exports=exports,
+            reports=Reports(database, columnar, clock),
+            file_exports=FileExports(database, exports, profiles),
+            imports=Imports(database, self.settings.path("imports"), clock, ids, Bell()),
             campaigns=parts.campaigns,
+            message_reports=MessageReports(database),
             explain=parts.explain,
             event_names=lambda account: {event.name: event.shown_as for event in read_schema(database, account)[0]},
             operations=Operations(database),
             errors=ErrorStream(database, columnar, clock, ids),
+            audit=AuditLog(database),
+            uploads=listing.uploads,
+            lists=listing.lists,
+            catalogs=listing.catalogs,
+            partners=lambda _account: self.partner_policy,
+            schemas=Schemas(database, columnar),
+            discards=EventDiscards(database, clock),
+            content_blocks=ContentBlocks(database, clock),
+            email_templates=EmailTemplates(database, clock),
+            subscription_groups=SubscriptionGroups(database, clock),
+            remote_config=RemoteConfig(database, clock),
+        )
+
+    def process_uploads(self) -> None:
+        """Process every file that was submitted, as the engine would."""
+        worker = build_upload_worker(self.here)
+        while worker.step():
+            pass
+
+    def import_worker(self) -> ImportWorker:
+        """A worker as after a start; a second one stands for the first one's successor after a crash."""
+        return ImportWorker(
+            database=self.database,
+            root=self.settings.path("imports"),
+            clock=self.clock,
+            entries=self.log,
+            door=ImportDoor(self.services.acceptance, self.directory.account, self.clock),
+            accounts=self.directory.account,
+            bell=self.services.imports.bell,
         )
 
     def _pipeline(self, database: Database, columnar: Columnar) -> Pipeline:
@@ -126,6 +182,7 @@ class EdgeWorld:
             partners=lambda _account: PartnerPolicy(),
             clock=self.clock,
             profiles_cached_max=1000,
+            secret=self.here.secret,
         )
         return Pipeline(
             reader=open_reader(self.settings.path("log")),
@@ -187,3 +244,4 @@ class EdgeWorld:
         self.lookups.close()
         self.queries.close()
         self.exporting.close()
+        self.uploading.close()

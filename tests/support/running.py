@@ -53,7 +53,11 @@ class Running:
             env={**os.environ, **environment},
             start_new_session=True,
         )
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.kill_all()
+            raise
 
     def wait_until_ready(self, within_s: float = START_WITHIN_S) -> None:
         wait_for(self._is_ready, within_s, "Belfry to be ready")

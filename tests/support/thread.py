@@ -51,6 +51,7 @@ class DataThread:
             partners=lambda _: PartnerPolicy(),
             clock=self.clock,
             profiles_cached_max=self.settings.profiles_cached_max,
+            secret=b"s" * 32,
         )
         return Pipeline(
             reader=open_reader(self.folder / "log"),

@@ -46,7 +46,9 @@ def test_no_text_is_a_live_formula(value: object) -> None:
         assert text_cell(value)[:1] not in tuple(DANGEROUS)
 
 
-@pytest.mark.parametrize("text", [f"{sign}{body}" for sign in DANGEROUS for body in ("1+1", "cmd|' /C calc'!A0", "", "'x")])
+@pytest.mark.parametrize(
+    "text", [f"{sign}{body}" for sign in DANGEROUS for body in ("1+1", "cmd|' /C calc'!A0", "", "'x")]
+)
 def test_each_dangerous_beginning_is_escaped_and_undone(text: str) -> None:
     assert cell_of(text)[0] in "'\""
     assert value_of(cell_of(text)) == text
@@ -58,7 +60,8 @@ def test_each_dangerous_beginning_is_escaped_and_undone(text: str) -> None:
     [
         ("", None), ("12", 12), ("-3", -3), ("12.50", 12.5), ("1e3", 1000.0), ("007", "007"), ("+3519", "+3519"),
         ("9223372036854775808", "9223372036854775808"), ("TRUE", True), ("False", False), ("truest", "truest"),
-        ('["a","b"]', ["a", "b"]), ("[broken", "[broken"), ("1e999", "1e999"), ("$D_12", "$D_12"), ("12 Main St", "12 Main St"),
+        ('["a","b"]', ["a", "b"]), ("[broken", "[broken"), ("1e999", "1e999"),
+        ("$D_12", "$D_12"), ("12 Main St", "12 Main St"),
     ],
 )  # fmt: skip
 def test_cells_that_people_write(cell: str, value: object) -> None:

@@ -14,7 +14,7 @@ from belfry.accounts.hashing import PasscodeHasher
 from belfry.accounts.model import Account, AccountState, Caller
 from belfry.accounts.store import PasscodeRow
 from belfry.clock import Clock
-from belfry.errors import Forbidden, Unauthorized
+from belfry.errors import BelfryError, Forbidden, Unauthorized
 from belfry.ids import AccountId
 from belfry.storage.relational import Database
 
@@ -144,7 +144,7 @@ class Directory:
     def _try(self, step: Callable[[], object]) -> None:
         try:
             step()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, BelfryError) as error:
             log.warning("account directory cannot reach the store, keeps its last copy", error=type(error).__name__)
 
 

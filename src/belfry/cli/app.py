@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from belfry import __version__
-from belfry.cli import accounts, doctor, passcodes, reference, serve
+from belfry.cli import accounts, doctor, exports, imports, passcodes, reference, serve
 from belfry.config import ConfigError
 from belfry.errors import BelfryError
 
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(passcodes.app, name="passcodes")
+app.add_typer(imports.app, name="import")
+app.add_typer(exports.app, name="export")
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("docs", hidden=True)(reference.write_reference)

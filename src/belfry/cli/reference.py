@@ -11,6 +11,7 @@ from typer._click import core as click
 from typer.core import TyperGroup
 
 from belfry import config
+from belfry.cli.reference_codes import codes_page
 
 
 def write_reference(
@@ -24,7 +25,7 @@ def write_reference(
 
 def pages(root: click.Command) -> dict[str, str]:
     """File name → text of every generated page. root: the command `belfry`."""
-    return {"settings.md": _settings_page(), "commands.md": _commands_page(root)}
+    return {"settings.md": _settings_page(), "commands.md": _commands_page(root), "codes.md": codes_page()}
 
 
 def _settings_page() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 import zstandard
@@ -41,6 +41,18 @@ async def read(receive: Receive, headers: dict[bytes, bytes], bytes_max: int) ->
     if media == FORM and whole.lstrip()[:1] not in (b"{", b"["):
         raise _unserved(media)
     return whole
+
+
+async def stream(receive: Receive) -> AsyncIterator[bytes]:
+    """The body's bytes as they come, not decoded. Raises ClientGone if the client leaves before the end."""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if message.get("body"):
+            yield message["body"]
+        if not message.get("more_body", False):
+            return
 
 
 def decode(raw: bytes, encoding: str, bytes_max: int) -> bytes:

@@ -12,6 +12,7 @@ from belfry.edge.exchange import Answer, Header
 from belfry.errors import CallerError, Unavailable
 from belfry.storage.columnar import ColumnarError
 from belfry.storage.log import LogBusy, LogUnavailable
+from belfry.storage.relational import StoreBusy, StoreUnavailable
 
 TEXT_LENGTH_MAX = 2000
 UNKNOWN_ERROR = "An unknown error occurred"
@@ -52,7 +53,7 @@ def as_caller_error(error: BaseException) -> CallerError | None:
             return Unavailable(f"The log cannot be written: {error}; nothing was accepted", retry_after_s=5)
         case ColumnarError(code=code) if code in COLUMNAR_OVERLOADED:
             return Unavailable("The columnar store cannot answer now", retry_after_s=2)
-        case OperationalError() | InterfaceError() | PoolTimeout():
+        case StoreBusy() | StoreUnavailable() | OperationalError() | InterfaceError() | PoolTimeout():
             return Unavailable("The relational store cannot answer now", retry_after_s=2)
         case _:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
@@ -24,7 +24,9 @@ class Request(msgspec.Struct, kw_only=True):
     route        the declared path, with its parameters' names
     query        raw, as in the URL
     headers      names in lower case; of several with one name the last
-    body         decoded (no Content-Encoding); empty for GET
+    body         decoded (no Content-Encoding); empty for GET, and where the route streams
+    chunks       of a route that streams: the body's bytes as they come; raises ClientGone if the client leaves
+    raw_path     as it came, still percent-encoded
     caller       None on public paths only
     address      the client's IP address
     """
@@ -39,6 +41,8 @@ class Request(msgspec.Struct, kw_only=True):
     request_id: str
     received_at_ms: int
     address: str
+    chunks: AsyncIterator[bytes] | None = None
+    raw_path: bytes = b""
 
     @property
     def account(self) -> Account:
@@ -59,6 +63,15 @@ class Request(msgspec.Struct, kw_only=True):
         """A header's value without the spaces around it; None if it is missing or empty."""
         value = self.headers.get(name)
         return value.decode("latin-1").strip() or None if value is not None else None
+
+    def path_parameter(self, name: str) -> str:
+        """What stands in the path where the route declares `{name}`; an encoded slash in it is a slash."""
+        for declared, given in zip(self.route.split("/"), self.raw_path.decode("latin-1").split("/"), strict=False):
+            before, brace, rest = declared.partition("{" + name + "}")
+            if brace:
+                value = unquote(given)
+                return value[len(before) : len(value) - len(rest)]
+        raise RuntimeError(f"{self.route} has no parameter {name}")
 
     def parameters(self) -> dict[str, str]:
         """The query's parameters; of several with one name the last. `+` and `%20` are spaces."""

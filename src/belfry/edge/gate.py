@@ -36,6 +36,7 @@ Sleep = Callable[[float], Awaitable[None]]
 ACCOUNT_HEADER = b"x-clevertap-account-id"
 ACCOUNT_ALIAS = b"x-account-id"
 PASSCODE_HEADER = b"x-clevertap-passcode"
+PASSCODE_ALIAS = b"x-clevertap-token"
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -111,10 +112,12 @@ class Gate:
     async def _caller(self, visit: Visit) -> Caller:
         headers = visit.headers
         account_id = headers.get(ACCOUNT_HEADER)
-        if account_id is None and visit.path.startswith("/v2/"):
-            account_id = headers.get(ACCOUNT_ALIAS)
+        passcode = headers.get(PASSCODE_HEADER)
+        if visit.path.startswith("/v2/"):  # two sets of names are documented there (server-api 9.4)
+            account_id = headers.get(ACCOUNT_ALIAS) if account_id is None else account_id
+            passcode = headers.get(PASSCODE_ALIAS) if passcode is None else passcode
         account_text = (account_id or b"").decode("latin-1").strip()
-        passcode_text = headers.get(PASSCODE_HEADER, b"").decode("latin-1").strip()
+        passcode_text = (passcode or b"").decode("latin-1").strip()
         try:
             return self._directory.authenticate(account_text, passcode_text, visit.address)
         except Unauthorized:
@@ -135,7 +138,7 @@ class Gate:
         return route
 
     async def _request(self, visit: Visit, route: Route) -> Request:
-        has_body = visit.method in BODY_METHODS
+        has_body = visit.method in BODY_METHODS and not route.streams
         return Request(
             method=visit.method,
             path=visit.path,
@@ -147,6 +150,8 @@ class Gate:
             request_id=visit.request_id,
             received_at_ms=self._clock.now_ms(),
             address=visit.address,
+            chunks=body.stream(visit.receive) if route.streams else None,
+            raw_path=visit.raw_path,
         )
 
     async def _answer_failure(self, visit: Visit, error: Exception) -> None:

@@ -94,14 +94,14 @@ def reference_routes(text: bytes, page: bytes) -> tuple[Route, ...]:
             method="GET",
             access=PUBLIC,
             handler=show_document,
-            document=Document(summary="This document", tag="operations"),
+            document=Document(summary="This document", tag="reference"),
         ),
         Route(
             path=PAGE_PATH,
             method="GET",
             access=PUBLIC,
             handler=show_page,
-            document=Document(summary="This document, to read", tag="operations"),
+            document=Document(summary="This document, to read", tag="reference"),
         ),
     )
 
@@ -118,21 +118,38 @@ def _operation(route: Route) -> Json:
         "summary": known.summary,
         "operationId": f"{route.method.lower()}{re.sub('[^A-Za-z0-9]+', '_', route.path)}",
         "tags": [known.tag],
-        "responses": {"200": {"description": "Done", "content": {"application/json": {"schema": answer}}}},
+        "responses": {
+            known.status: {"description": "Done", "content": {"application/json": {"schema": answer}}},
+            **{status: {"description": text} for status, text in known.statuses.items()},
+        },
     }
     if known.description:
         operation["description"] = known.description
-    if known.parameters:
-        operation["parameters"] = [
-            {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": "string"}}
-            for name, text in known.parameters.items()
-        ]
+    parameters = [*_path_parameters(route.path), *_query_parameters(known.parameters)]
+    if parameters:
+        operation["parameters"] = parameters
+    if route.streams:
+        operation["requestBody"] = {"required": True, "content": {"application/octet-stream": {}}}
     if known.body is not None:
         media: Json = {"schema": _schema(known.body)}
         if known.example is not None:
             media["example"] = known.example
         operation["requestBody"] = {"required": True, "content": {"application/json": media}}
     return operation
+
+
+def _path_parameters(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+
+
+def _query_parameters(parameters: dict[str, str]) -> list[Json]:
+    return [
+        {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": "string"}}
+        for name, text in parameters.items()
+    ]
 
 
 def _complete(operation: Json, route: Route) -> None:
@@ -142,6 +159,8 @@ def _complete(operation: Json, route: Route) -> None:
         operation["security"] = []
         if route.path == "/readyz":
             responses["503"] = _failure("A store does not answer, or the process is stopping")
+        if route.document is not None:
+            responses.update({status: _failure(text) for status, text in route.document.failures.items()})
         return
     operation["security"] = [{"account": [], "passcode": []}]
     if route.access.scopes:

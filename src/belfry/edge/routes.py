@@ -71,6 +71,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """What the reference says about a route.
 
     parameters  name in the query → sentence
+    status      of the answer when it is done
+    statuses    HTTP status → when, for other answers that are no failures and have no body
     failures    HTTP status → when, for those that not every route has
     body        a type that describes the request's body; None: there is none
     answer      a type that describes the body of a 200; None: free JSON
@@ -81,6 +83,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
     tag: str = "server API"
     parameters: dict[str, str] = {}
+    status: str = "200"
+    statuses: dict[str, str] = {}
     failures: dict[str, str] = {}
     body: Any = None
     answer: Any = None
@@ -93,6 +97,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     document      None for routes whose reference the management application makes from its handlers' types
     failure_keys  keys of the envelope that repeat the failure's text, for families whose clients read another than
                   `error`
+    streams       the handler reads the body itself, chunk by chunk: it may be larger than memory
     """
 
     path: str
@@ -101,6 +106,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     handler: Handler
     document: Document | None = None
     failure_keys: tuple[str, ...] = ()
+    streams: bool = False
 
 
 class Match(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from urllib.parse import unquote
 
 from belfry.accounts.model import Caller
 from belfry.edge.exchange import Answer, Header
@@ -15,6 +16,12 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODILESS = frozenset({204, 304})
+_SLASH = b"%2f"
+
+
+def _decoded(raw_path: bytes) -> str:
+    """The path with encoded slashes left encoded: they are part of a name, not a step in the path."""
+    return "/".join(unquote(part).replace("/", "%2F") for part in raw_path.decode("latin-1").split("/"))
 
 
 class Visit:
@@ -24,8 +31,8 @@ class Visit:
     """
 
     __slots__ = (
-        "_scope", "_send", "address", "caller", "extra_headers", "headers", "method", "path", "receive", "request_id",
-        "route", "status",
+        "_scope", "_send", "address", "caller", "extra_headers", "headers", "method", "path", "raw_path", "receive",
+        "request_id", "route", "status",
     )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,7 +40,8 @@ class Visit:
         self._send = send
         self.receive = receive
         self.method: str = scope["method"]
-        self.path = without_slash(scope["path"])
+        self.raw_path: bytes = scope.get("raw_path") or scope["path"].encode("utf-8", "replace")
+        self.path = without_slash(_decoded(self.raw_path) if _SLASH in self.raw_path.lower() else scope["path"])
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         client = scope.get("client")
         self.address: str = client[0] if client else ""

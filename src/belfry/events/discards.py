@@ -88,9 +88,7 @@ class EventDiscards:
             _set_state(connection, account_id, folded, ACTIVE)
         return restored
 
-    def _newest(
-        self, connection: sa.Connection, account_id: AccountId, folded: str
-    ) -> tuple[Discard | None, int]:
+    def _newest(self, connection: sa.Connection, account_id: AccountId, folded: str) -> tuple[Discard | None, int]:
         """The latest time in which the name was discarded; and now, never earlier than that."""
         found = [discard for discard in read_discards(connection, account_id) if discard.name == folded]
         newest = max(found, key=lambda discard: discard.discarded_at_ms, default=None)

@@ -86,3 +86,9 @@ def read_events(
         )
     sql = f"SELECT {_COLUMNS} FROM events WHERE {where.sql} ORDER BY ts, seq LIMIT {int(limit)}"
     return [StoredEvent(*row) for row in columnar.rows(sql, dict(where.parameters))]
+
+
+def counts_by_name(columnar: Columnar, account_id: AccountId) -> dict[str, int]:
+    """How often each event of an account happened, by folded name: originals, whoever they belong to now."""
+    sql = "SELECT name, count() FROM events WHERE account_id = {account:String} AND moved_by = 0 GROUP BY name"
+    return {row[0]: row[1] for row in columnar.rows(sql, {"account": account_id})}

@@ -30,6 +30,7 @@ TEXT_PROPERTIES = frozenset({"Name", "Email", "Phone", "Tz", "Gender", "DOB", "P
 COLUMNS_MAX = 1024
 NAME_LENGTH_MAX = 512
 _TYPED = re.compile(r"(.*?)\s*<([^<>]{1,40})>\s*", re.DOTALL)
+COMPACT_LENGTH = 14
 _COMPACT = re.compile(r"[0-9]{14}")
 
 
@@ -96,7 +97,13 @@ def plan_of(header: Sequence[str], kind: ImportKind, form: FileFormat, mapping: 
         if to == SPREAD[kind]:
             spread = (index, name)
             continue
-        columns.append(_column(index, name, to, kind, _settled(rule, declared), mapping, timezone))
+        is_root = to in ROOT and not (kind is ImportKind.USERS and to == "evtName")
+        settled = _settled(rule, declared)
+        read, is_typed = _reader(
+            name, to, settled, timezone=timezone, separator=mapping.list_separator, is_root=is_root
+        )
+        is_date = settled.kind is ValueKind.DATE and to != "ts"
+        columns.append(Column(index, name, to, is_root, read, is_typed, is_date))
     _refuse_bad_plan(columns, kind, form, mapping)
     return Plan(kind, len(header), tuple(columns), spread, mapping.event_name)
 
@@ -112,31 +119,32 @@ def _named(text: str) -> tuple[str, str | None]:
 
 def _settled(rule: ColumnRule, declared: str | None) -> ColumnRule:
     """The rule with what the header declares, where the mapping is silent."""
-    if declared is None or rule.kind is not None or rule.format is not None:
+    if rule.kind is None and rule.format is not None:
+        return msgspec.structs.replace(rule, kind=ValueKind.DATE)
+    if declared is None or rule.kind is not None:
         return rule
     if is_format(declared):
         return msgspec.structs.replace(rule, kind=ValueKind.DATE, format=declared)
     return msgspec.structs.replace(rule, kind=ValueKind(declared))
 
 
-def _column(
-    index: int, name: str, to: str, kind: ImportKind, rule: ColumnRule, mapping: Mapping, timezone: str
-) -> Column:
-    is_root = to in ROOT and not (kind is ImportKind.USERS and to == "evtName")
-    value_kind = ValueKind.DATE if rule.format is not None and rule.kind is None else rule.kind
-    if value_kind is ValueKind.DATE:
+def _reader(
+    name: str, to: str, rule: ColumnRule, *, timezone: str, separator: str, is_root: bool
+) -> tuple[Callable[[str], object], bool]:
+    """What reads a column's cells, and whether it also reads the texts of files that have types."""
+    kind = rule.kind
+    if kind is ValueKind.DATE:
         if rule.format is None:
             raise BadRequest(f"column {name!r}: kind date needs a format", field=f"columns.{name}.format")
-        return Column(index, name, to, is_root, _dates(date_reader(rule.format, timezone), to), True, to != "ts")
+        return _dates(date_reader(rule.format, timezone), to), True
     if to == "ts":
-        return Column(index, name, to, is_root, _moments(date_reader(COMPACT, timezone)), True)
-    if value_kind is None:
-        value_kind = ValueKind.TEXT if is_root or to in TEXT_PROPERTIES else ValueKind.AUTO
-    is_typed = value_kind not in (ValueKind.AUTO, ValueKind.TEXT)
-    return Column(index, name, to, is_root, _reader(value_kind, mapping.list_separator), is_typed)
+        return _moments(date_reader(COMPACT, timezone)), True
+    if kind is None:
+        kind = ValueKind.TEXT if is_root or to in TEXT_PROPERTIES else ValueKind.AUTO
+    return _reader_of(kind, separator), kind not in (ValueKind.AUTO, ValueKind.TEXT)
 
 
-def _reader(kind: ValueKind, separator: str) -> Callable[[str], object]:
+def _reader_of(kind: ValueKind, separator: str) -> Callable[[str], object]:
     match kind:
         case ValueKind.TEXT:
             return text_of
@@ -173,7 +181,13 @@ def _dates(read: ReadDate, to: str) -> Callable[[str], object]:
 
 def _moments(read_compact: ReadDate) -> Callable[[str], object]:
     """`ts`: epoch seconds and ISO 8601 as the upload takes them, and what our exports write."""
-    return lambda cell: read_compact(cell) or cell if _COMPACT.fullmatch(cell) else cell
+
+    def read(cell: str) -> object:
+        if len(cell) < COMPACT_LENGTH:
+            return int(cell) if cell.isascii() and cell.isdecimal() else cell
+        return read_compact(cell) or cell if _COMPACT.fullmatch(cell) else cell
+
+    return read
 
 
 def _refuse_bad_header(names: list[str], form: FileFormat, mapping: Mapping) -> None:

@@ -21,7 +21,8 @@ FORMATS = ("dd/MM/yyyy", "MM/dd/yyyy", "yyyy/dd/MM", "yyyy/MM/dd", "dd MMM yyyy"
 """Dates that a header or a mapping may declare, each (but the last two) with or without `HH:mm` or `HH:mm:ss`.
 `-` or `.` may stand for `/`."""
 
-_MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 _MILLISECONDS = re.compile(r"[0-9]{13}")
 _SECONDS = re.compile(r"[0-9]{1,11}(?:\.[0-9]*)?")
 _PARTS = {"yyyy": r"(?P<year>[0-9]{4})", "MMM": r"(?P<name>[A-Za-z]{3})[a-z]*", "MM": r"(?P<month>[0-9]{1,2})"}
@@ -71,7 +72,8 @@ def _read(pattern: re.Pattern[str], zone: ZoneInfo, text: str) -> int | None:
         return None
     parts = found.groupdict()
     month = _MONTHS.get(parts["name"].lower()) if "name" in parts else int(parts["month"])
-    time = DEFAULT_TIME if parts["hour"] is None else (int(parts["hour"]), int(parts["minute"]), int(parts["second"] or 0))
+    hour, minute, second = parts["hour"], parts["minute"], parts["second"] or 0
+    time = DEFAULT_TIME if hour is None else (int(hour), int(minute), int(second))
     try:
         moment = dt.datetime(int(parts["year"]), month or 0, int(parts["day"]), *time, tzinfo=zone)
         return int(moment.timestamp())

@@ -176,5 +176,3 @@ def _object(value: object, column: str) -> Record:
 
 def _refused(number: int, refused: Refused, values: object) -> Row:
     return Row(number, None, (RowProblem(number, refused.column, refused.reason),), values)
-
-

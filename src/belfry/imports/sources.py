@@ -16,7 +16,7 @@ from typing import BinaryIO
 import msgspec
 
 from belfry.errors import BadRequest
-from belfry.imports.columns import WHO, plan_of
+from belfry.imports.columns import WHO, Plan, plan_of
 from belfry.imports.model import FileFormat, ImportKind, Mapping, RowProblem
 from belfry.imports.records import Builder, Row
 
@@ -38,7 +38,14 @@ class Terms(msgspec.Struct, frozen=True):
     timezone: str
 
 
-def open_rows(file: BinaryIO, terms: Terms) -> Iterator[Row]:
+class Source(msgspec.Struct, frozen=True):
+    """An opened file. plan: of all rows; None where each row has columns of its own."""
+
+    rows: Iterator[Row]
+    plan: Plan | None = None
+
+
+def open_rows(file: BinaryIO, terms: Terms) -> Source:
     """The rows of a file that is at its beginning.
 
     Raises BadRequest: no such format, no header, a header without what is needed (see `columns.plan_of`).
@@ -46,7 +53,7 @@ def open_rows(file: BinaryIO, terms: Terms) -> Iterator[Row]:
     return _OPENERS[terms.format](file, terms)
 
 
-def _csv_rows(file: BinaryIO, terms: Terms) -> Iterator[Row]:
+def _csv_rows(file: BinaryIO, terms: Terms) -> Source:
     csv.field_size_limit(CELL_LENGTH_MAX)
     # Bytes that are no UTF-8 come as lone surrogates: the row they stand in is refused, not the file.
     text = io.TextIOWrapper(io.BufferedReader(_Unclosed(file), 256 * 1024), "utf-8-sig", "surrogateescape", newline="")
@@ -62,7 +69,7 @@ def _csv_rows(file: BinaryIO, terms: Terms) -> Iterator[Row]:
     if any(_has_foreign_bytes(name) for name in header):
         raise BadRequest("the file is not UTF-8: its header holds other bytes; save it as CSV UTF-8")
     plan = plan_of(header, terms.kind, terms.format, terms.mapping, terms.timezone)
-    return _csv_body(reader, Builder(plan, terms.timezone), header)
+    return Source(_csv_body(reader, Builder(plan, terms.timezone), header), plan)
 
 
 def _csv_body(reader: Iterator[list[str]], builder: Builder, header: list[str]) -> Iterator[Row]:
@@ -99,8 +106,8 @@ def _readable(cell: str) -> str:
     return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _json_rows(file: BinaryIO, terms: Terms) -> Iterator[Row]:
-    return _JsonLines(terms).rows(io.BufferedReader(_Unclosed(file), 256 * 1024))
+def _json_rows(file: BinaryIO, terms: Terms) -> Source:
+    return Source(_JsonLines(terms).rows(io.BufferedReader(_Unclosed(file), 256 * 1024)))
 
 
 class _JsonLines:
@@ -188,7 +195,7 @@ def _skip_line(file: io.BufferedReader) -> None:
         pass
 
 
-def _parquet_rows(file: BinaryIO, terms: Terms) -> Iterator[Row]:
+def _parquet_rows(file: BinaryIO, terms: Terms) -> Source:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -197,8 +204,9 @@ def _parquet_rows(file: BinaryIO, terms: Terms) -> Iterator[Row]:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise BadRequest(f"the file is not Parquet: {_first_line(error)}") from None
     names: list[str] = parquet.schema_arrow.names
-    builder = Builder(plan_of(names, terms.kind, terms.format, terms.mapping, terms.timezone), terms.timezone)
-    return _parquet_body(parquet.iter_batches(batch_size=PARQUET_ROWS_AT_ONCE), builder, names, pa.ArrowException)
+    plan = plan_of(names, terms.kind, terms.format, terms.mapping, terms.timezone)
+    batches = parquet.iter_batches(batch_size=PARQUET_ROWS_AT_ONCE)
+    return Source(_parquet_body(batches, Builder(plan, terms.timezone), names, pa.ArrowException), plan)
 
 
 def _parquet_body(
@@ -242,7 +250,7 @@ class _Unclosed(io.RawIOBase):
         return len(data)
 
 
-_OPENERS: dict[FileFormat, Callable[[BinaryIO, Terms], Iterator[Row]]] = {
+_OPENERS: dict[FileFormat, Callable[[BinaryIO, Terms], Source]] = {
     FileFormat.CSV: _csv_rows,
     FileFormat.JSONL: _json_rows,
     FileFormat.PARQUET: _parquet_rows,

@@ -50,6 +50,7 @@ def run_edge(settings: Settings) -> None:
         stop.set()
         for threads in parts.threads:
             threads.close()
+        parts.discarded.close()
         directory.stop()
         body_log.close()
         index.close()
@@ -82,14 +83,19 @@ def _serve(settings: Settings, parts: EdgeParts) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, saying "not ready" from the moment it is told to stop."""
+    """uvicorn, saying "not ready" from the moment it is told to stop; imports are worked on as long as it runs."""
 
     def __init__(self, config: uvicorn.Config, parts: EdgeParts) -> None:
         super().__init__(config)
         self._parts = parts
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._parts.import_worker.start()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._parts.health.start_draining()
+        await self._parts.import_worker.stop()
         await super().shutdown(sockets)
 
 

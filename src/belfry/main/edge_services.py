@@ -8,29 +8,46 @@ import msgspec
 
 from belfry import __version__
 from belfry.accounts.directory import Directory
+from belfry.audit.actions import AuditLog
+from belfry.campaigns.message_report import MessageReports
 from belfry.edge import application
 from belfry.edge.acceptance import Acceptance
 from belfry.edge.gate import Gate
 from belfry.edge.health import Check, Health
+from belfry.edge.import_door import ImportDoor
 from belfry.edge.remembered import RememberedAnswers
 from belfry.edge.repeatable import Repeatable
 from belfry.edge.services import Services
 from belfry.edge.threads import Threads
 from belfry.error_stream.actions import ErrorStream
+from belfry.events.actions import Schemas
+from belfry.events.discarded_names import DiscardedNames
+from belfry.events.discards import EventDiscards
 from belfry.events.schema import known_names
+from belfry.exporting.actions import FileExports
 from belfry.ids import AccountId
+from belfry.imports.actions import Imports
+from belfry.imports.bell import Bell
+from belfry.imports.worker import ImportWorker
 from belfry.intake import PartnerPolicy, UploadLimits
+from belfry.library.actions import ContentBlocks, EmailTemplates
+from belfry.main.listing import build_listing
 from belfry.main.sending import build_campaigns
 from belfry.main.stores import Installation
 from belfry.management_api import application as management
+from belfry.management_api import file_exports
 from belfry.management_api.bridge import Bridge
 from belfry.observability.metrics import EdgeMetrics
 from belfry.pipeline.operations import Heartbeats, Operations
+from belfry.pipeline.position import committed_position
+from belfry.remote_config.actions import RemoteConfig
 from belfry.segments.exports import Exports
+from belfry.segments.reports.actions import Reports
 from belfry.server_api import routes as server_api
 from belfry.storage.log import FileLog, IdempotencyIndex
+from belfry.subscription_groups.actions import SubscriptionGroups
 
-QUERY_THREADS, EXPORT_THREADS = 8, 4
+QUERY_THREADS, EXPORT_THREADS, UPLOAD_THREADS = 8, 4, 4
 LOOKUP_THREADS_SQLITE, LOOKUP_THREADS = 2, 8
 """SQLite answers in a fraction of a millisecond: more threads than two only fight over the interpreter."""
 WAITING_MAX = 1024
@@ -43,6 +60,8 @@ class EdgeParts(msgspec.Struct, frozen=True):
     application: Gate
     health: Health
     threads: tuple[Threads, ...]
+    import_worker: ImportWorker
+    discarded: DiscardedNames
 
 
 def build_edge(here: Installation, body_log: FileLog, index: IdempotencyIndex, directory: Directory) -> EdgeParts:
@@ -52,11 +71,15 @@ def build_edge(here: Installation, body_log: FileLog, index: IdempotencyIndex, d
         "belfry_log_waiting_bytes", "Bodies in memory that wait for the disk.", lambda: body_log.waiting_bytes
     )
     metrics.gauge("belfry_log_position", "The last entry of the log.", body_log.end)
+    lag = "Entries of the log that the pipeline has not applied yet."
+    metrics.gauge("belfry_pipeline_lag_entries", lag, lambda: body_log.end() - committed_position(here.database, 0))
     lookup_threads = LOOKUP_THREADS_SQLITE if here.database.is_sqlite else LOOKUP_THREADS
     lookups = Threads("lookups", workers=lookup_threads, waiting_max=WAITING_MAX)
     queries = Threads("queries", workers=QUERY_THREADS, waiting_max=WAITING_MAX)
     exporting = Threads("exports", workers=EXPORT_THREADS, waiting_max=WAITING_MAX)
-    services = _services(here, body_log, index, metrics, (lookups, queries, exporting))
+    discarded = DiscardedNames(here.database)
+    discarded.start()
+    services = _services(here, body_log, index, metrics, (lookups, queries, exporting), discarded=discarded)
     litestar = management.build(services)
     answers = RememberedAnswers(here.database, here.clock, hours=here.settings.idempotency_hours)
     health = Health(_checks(here, body_log), metrics)
@@ -64,6 +87,7 @@ def build_edge(here: Installation, body_log: FileLog, index: IdempotencyIndex, d
         (
             *health.routes(),
             *server_api.build(services),
+            *file_exports.routes(services),
             *Bridge(litestar, Repeatable(answers, lookups)).routes(),
         ),
         directory=directory,
@@ -74,7 +98,20 @@ def build_edge(here: Installation, body_log: FileLog, index: IdempotencyIndex, d
         version=__version__,
         management_document=management.openapi_of(litestar),
     )
-    return EdgeParts(gate, health, (lookups, queries, exporting))
+    worker = _import_worker(here, body_log, directory, services)
+    return EdgeParts(gate, health, (lookups, queries, exporting, services.uploading), worker, discarded)
+
+
+def _import_worker(here: Installation, body_log: FileLog, directory: Directory, services: Services) -> ImportWorker:
+    return ImportWorker(
+        database=here.database,
+        root=here.settings.path("imports"),
+        clock=here.clock,
+        entries=body_log,
+        door=ImportDoor(services.acceptance, directory.account, here.clock),
+        accounts=directory.account,
+        bell=services.imports.bell,
+    )
 
 
 def _services(
@@ -83,9 +120,14 @@ def _services(
     index: IdempotencyIndex,
     metrics: EdgeMetrics,
     threads: tuple[Threads, Threads, Threads],
+    *,
+    discarded: DiscardedNames,
 ) -> Services:
     lookups, queries, exporting = threads
     parts = build_campaigns(here)
+    exports = Exports(here.database, here.columnar, here.clock, here.ids, here.secret)
+    listing = build_listing(here)
+    database, clock = here.database, here.clock
     limits = UploadLimits(records_max=here.settings.records_max)
     acceptance = Acceptance(
         log=body_log,
@@ -93,8 +135,8 @@ def _services(
         threads=lookups,
         metrics=metrics,
         ids=here.ids,
-        partners=lambda _account_id: PartnerPolicy(),
-        discarded=_nothing_discarded,
+        partners=_no_partners,
+        discarded=discarded.of,
         known_device=parts.profiles.is_known_device,
     )
     return Services(
@@ -107,19 +149,36 @@ def _services(
         lookups=lookups,
         queries=queries,
         exporting=exporting,
+        uploading=Threads("uploads", workers=UPLOAD_THREADS, waiting_max=WAITING_MAX),
         profiles=parts.profiles,
         segments=parts.segments,
-        exports=Exports(here.database, here.columnar, here.clock, here.ids, here.secret),
+        exports=exports,
+        reports=Reports(here.database, here.columnar, here.clock),
+        file_exports=FileExports(here.database, exports, parts.profiles),
+        imports=Imports(here.database, here.settings.path("imports"), here.clock, here.ids, Bell()),
         campaigns=parts.campaigns,
+        message_reports=MessageReports(here.database),
         explain=parts.explain,
         event_names=partial(known_names, here.database),
         operations=Operations(here.database),
         errors=ErrorStream(here.database, here.columnar, here.clock, here.ids),
+        audit=AuditLog(here.database),
+        uploads=listing.uploads,
+        lists=listing.lists,
+        catalogs=listing.catalogs,
+        partners=_no_partners,
+        schemas=Schemas(database, here.columnar),
+        discards=EventDiscards(database, clock),
+        content_blocks=ContentBlocks(database, clock),
+        email_templates=EmailTemplates(database, clock),
+        subscription_groups=SubscriptionGroups(database, clock),
+        remote_config=RemoteConfig(database, clock),
     )
 
 
-def _nothing_discarded(_account_id: AccountId) -> frozenset[str]:
-    return frozenset()
+def _no_partners(_account_id: AccountId) -> PartnerPolicy:
+    """Which Partner IDs an account deals with: there is no registry of partners, so all are unknown."""
+    return PartnerPolicy()
 
 
 def _checks(here: Installation, body_log: FileLog) -> dict[str, Check]:

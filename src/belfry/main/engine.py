@@ -20,6 +20,7 @@ from belfry.config import Settings
 from belfry.errors import BelfryError
 from belfry.ids import AccountId
 from belfry.intake import PartnerPolicy
+from belfry.main.listing import build_upload_worker
 from belfry.main.sending import Sending, build_sending
 from belfry.main.stores import Installation, open_installation
 from belfry.pipeline.apply import BlockApplier
@@ -46,6 +47,7 @@ def run_engine(settings: Settings) -> None:
     pipeline = _build_pipeline(here, directory)
     threads = [
         threading.Thread(target=pipeline.run, args=(stop,), name="pipeline"),
+        threading.Thread(target=build_upload_worker(here).run, args=(stop,), name="upload-worker"),
         threading.Thread(target=_beat, args=(here.database, here.clock, stop), name="heartbeat"),
     ]
     for thread in threads:
@@ -68,6 +70,7 @@ def _build_pipeline(here: Installation, directory: Directory) -> Pipeline:
         partners=lambda _: PartnerPolicy(),
         clock=here.clock,
         profiles_cached_max=here.settings.profiles_cached_max,
+        secret=here.secret,
     )
     return Pipeline(
         reader=open_reader(here.settings.path("log")),

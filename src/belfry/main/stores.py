@@ -8,14 +8,22 @@ import msgspec
 import structlog
 
 import belfry.accounts.tables
+import belfry.audit.tables
 import belfry.campaigns.tables
+import belfry.catalogs.tables
 import belfry.delivery.tables
 import belfry.edge.tables
 import belfry.error_stream.tables
 import belfry.events.tables
+import belfry.imports.tables
+import belfry.library.tables
+import belfry.lists.tables
 import belfry.pipeline.tables
 import belfry.profiles.tables
-import belfry.segments.tables  # noqa: F401 - a table exists when its module is imported
+import belfry.remote_config.tables
+import belfry.segments.tables
+import belfry.subscription_groups.tables
+import belfry.uploads.tables  # noqa: F401 - a table exists when its module is imported
 from belfry.accounts.secret import FILE_NAME, load_or_create
 from belfry.clock import Clock, SystemClock
 from belfry.config import Settings

@@ -9,23 +9,33 @@ from litestar.di import Provide
 from litestar.openapi.config import OpenAPIConfig
 
 from belfry.edge.services import Services
+from belfry.management_api.audit import AuditController
 from belfry.management_api.bridge import accepted_of, keep_failure
 from belfry.management_api.campaigns import CampaignsController, ExplainController
 from belfry.management_api.error_records import ErrorsController
 from belfry.management_api.history import HistoryController
+from belfry.management_api.imports import ImportsController
 from belfry.management_api.operations import OperationsController
 from belfry.management_api.profiles import ProfilesController
+from belfry.management_api.remote_config import RemoteConfigController
+from belfry.management_api.schema import SchemaController
 from belfry.management_api.segments import SegmentsController
+from belfry.management_api.subscription_groups import SubscriptionGroupsController
 from belfry.management_api.whoami import WhoamiController
 
 CONTROLLERS = (
+    AuditController,
     CampaignsController,
     ErrorsController,
     ExplainController,
     HistoryController,
+    ImportsController,
     OperationsController,
     ProfilesController,
+    RemoteConfigController,
+    SchemaController,
     SegmentsController,
+    SubscriptionGroupsController,
     WhoamiController,
 )
 

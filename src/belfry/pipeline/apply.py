@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 import msgspec
 import sqlalchemy as sa
 import structlog
 
 from belfry.accounts.model import Account
+from belfry.audit import actions as audit
 from belfry.clock import Clock
 from belfry.error_stream.model import ErrorKind
 from belfry.errors import CallerError
@@ -16,20 +17,30 @@ from belfry.events.schema import SchemaBook, write_changes
 from belfry.events.tables import IMPORTED
 from belfry.ids import AccountId
 from belfry.intake import EventRecord, PartnerPolicy, Record, Refusal, TokenRecord, read_upload
-from belfry.pipeline import commands, judging, rows, settling
-from belfry.pipeline.duplicates import Stored
+from belfry.pipeline import commands, rows, settling, suppression
+from belfry.pipeline.admission import Admission
+from belfry.pipeline.commands_context import CommandContext
 from belfry.pipeline.effects import Effects, Place, Request
+from belfry.pipeline.erasure import Erasing
+from belfry.pipeline.judging import Judging, SenderKeys
 from belfry.pipeline.loop import Block, Rows
 from belfry.pipeline.operations import write_result
 from belfry.pipeline.snapshots import SNAPSHOT_COLUMNS, snapshot_lines
 from belfry.pipeline.uploads import Work, apply_event, apply_record, work_on
-from belfry.profiles import journal, store
+from belfry.profiles import erasures, journal, store, tombstones
 from belfry.profiles.graph import MemoryGraph, Wanted
+from belfry.profiles.tombstones import ErasureHasher
+from belfry.segments.members import COLUMNS as MEMBER_COLUMNS
+from belfry.segments.members import member_lines
+from belfry.segments.tables import MEMBERS
 from belfry.storage.columnar import Columnar
 from belfry.storage.log import Entry
 from belfry.storage.relational import Database
 
 log = structlog.get_logger(__name__)
+
+CHUNK_BYTES = 128 * 1024
+"""Bodies that are applied at a time: what becomes of them fits into a core's cache."""
 
 
 class Reading(msgspec.Struct):
@@ -48,16 +59,13 @@ class Outcome:
     is_last      no further block may be applied before this one is committed and settled
     """
 
-    def __init__(self, works: Iterable[Work], *, is_last: bool) -> None:
+    def __init__(self, works: list[Work], *, is_last: bool) -> None:
         self.is_last = is_last
-        works = list(works)
         self.rows = _rows(works)
         self._effects = [work.effects for work in works]
         self._profiles = [store.changes_of(work.graph) for work in works]
         self._schemas = [work.schema.take_changes() for work in works]
         for work in works:
-            work.effects.drafts.clear()
-            work.effects.events.clear()
             work.graph.clean()
 
     def write(self, connection: sa.Connection) -> None:
@@ -73,6 +81,7 @@ class BlockApplier:
 
     accounts   the account of an id as it is now, None if there is none (any more)
     partners   which Partner IDs an account deals with
+    secret     the installation's: erased users are recognised by hashes that are keyed with it
     """
 
     def __init__(
@@ -84,6 +93,7 @@ class BlockApplier:
         partners: Callable[[AccountId], PartnerPolicy],
         clock: Clock,
         profiles_cached_max: int,
+        secret: bytes,
     ) -> None:
         self._database = database
         self._columnar = columnar
@@ -92,24 +102,28 @@ class BlockApplier:
         self._clock = clock
         self._profiles_cached_max = profiles_cached_max
         self._schema = SchemaBook(database)
+        self._admission = Admission(database)
+        self._hasher = ErasureHasher(secret)
+        self._erasing = Erasing(database, columnar, clock, self._hasher)
         self._graphs: dict[AccountId, MemoryGraph] = {}
         self._works: dict[AccountId, Work] = {}
+        self._judgings: dict[AccountId, Judging] = {}
+        self._keys_before: dict[AccountId, SenderKeys] = {}
         self._may_have_moves = True
 
     def apply(self, block: Block, finish_previous: Callable[[], None]) -> Outcome:
         """See `loop.Applier.apply`."""
-        self._works = {}
-        requests = [Request(block.stream, stored) for stored in block.entries]
-        readings = [reading for request in requests if (reading := self._read(request)) is not None]
-        if any(reading.command is not None for reading in readings):
-            finish_previous()  # commands look into the identity log
-        with self._database.read() as connection:
-            self._load(connection, readings)
-            for reading in readings:
-                self._apply(connection, reading)
-        for work in self._works.values():
-            self._judge(work, finish_previous)
-        works = self._works.values()
+        self._works, self._judgings = {}, {}
+        self._admission.begin()
+        for requests in _chunks([Request(block.stream, stored) for stored in block.entries]):
+            self._apply_chunk(requests, finish_previous)
+        if any(verdicts.is_waiting for verdicts in self._judgings.values()):
+            finish_previous()  # it may have stored what is asked for
+            with self._database.read() as connection:
+                for verdicts in self._judgings.values():
+                    verdicts.finish(connection, self._columnar)
+        works = list(self._works.values())
+        self._keys_before = {work.effects.account_id: {key for key, _ in work.effects.sender_keys} for work in works}
         self._may_have_moves |= any(work.effects.has_moves for work in works)
         is_crowded = any(len(graph.profiles) > self._profiles_cached_max for graph in self._graphs.values())
         return Outcome(works, is_last=self._may_have_moves or is_crowded)
@@ -118,6 +132,7 @@ class BlockApplier:
         """See `loop.Applier.settle`."""
         if self._may_have_moves:
             settling.do_moves(self._database, self._columnar, self._graph, self._clock)
+            self._erasing.do_waiting(self._graph)
             self._may_have_moves = False
         for graph in self._graphs.values():
             graph.shrink(self._profiles_cached_max)
@@ -126,8 +141,22 @@ class BlockApplier:
         """See `loop.Applier.forget`."""
         self._graphs.clear()
         self._works.clear()
+        self._judgings.clear()
+        self._keys_before.clear()
         self._schema.forget()
         self._may_have_moves = True
+
+    def _apply_chunk(self, requests: list[Request], finish_previous: Callable[[], None]) -> None:
+        """Apply some entries, from bytes to rows, while what they are made of is in the processor's cache."""
+        readings = [reading for request in requests if (reading := self._read(request)) is not None]
+        if any(reading.command is not None for reading in readings):
+            finish_previous()  # commands look into the identity log
+        with self._database.read() as connection:
+            self._load(connection, readings)
+            for reading in readings:
+                self._apply(connection, reading)
+            for verdicts in self._judgings.values():
+                verdicts.judge(connection)
 
     def _graph(self, account_id: AccountId) -> MemoryGraph:
         graph = self._graphs.get(account_id)
@@ -140,6 +169,13 @@ class BlockApplier:
         if work is None:
             account_id = account.account_id
             work = self._works[account_id] = work_on(account, self._graph(account_id), self._schema.of(account_id))
+            self._judgings[account_id] = Judging(
+                work.effects,
+                work.graph,
+                work.schema,
+                known_keys=self._keys_before.get(account_id, set()),
+                names_max=account.settings.event_names_max,
+            )
         return work
 
     def _read(self, request: Request) -> Reading | None:
@@ -160,7 +196,7 @@ class BlockApplier:
         return reading
 
     def _records(self, account: Account, entry: Entry) -> list[Record | Refusal]:
-        return read_upload(
+        records = read_upload(
             entry.body,
             account.settings,
             [index for index, _, _ in entry.meta.get("refused", ())],
@@ -168,7 +204,9 @@ class BlockApplier:
             self._partners(account.account_id),
             partner_header=entry.meta.get("partner"),
             known_device=lambda device_id: self._knows_device(account.account_id, device_id),
+            is_history=bool(entry.meta.get("history")),
         )
+        return self._admission.admit(account.account_id, records, entry.received_at_ms)
 
     def _knows_device(self, account_id: AccountId, device_id: str) -> bool:
         if self._graph(account_id).owner_of_device(device_id) is not None:
@@ -186,11 +224,14 @@ class BlockApplier:
         for reading in readings:
             mine = wanted.setdefault(reading.work.account.account_id, Wanted())
             if reading.command is not None:
-                read_log = commands.log_reader(connection, reading.work)
-                _add(mine, commands.wanted_by(reading.command, read_log))
+                log_entry = self._context(connection, reading).log_entry
+                _add(mine, commands.wanted_by(reading.command, log_entry))
             _want(mine, reading.records)
         for account_id, mine in wanted.items():
             store.load(connection, self._graph(account_id), mine)
+        for work in self._works.values():
+            uploaded = (record for reading in readings if reading.work is work for record in reading.records)
+            suppression.load(connection, self._hasher, work, uploaded)
 
     def _apply(self, connection: sa.Connection, reading: Reading) -> None:
         work, request = reading.work, reading.request
@@ -199,7 +240,8 @@ class BlockApplier:
         work.flags = IMPORTED if meta.get("history") else 0
         for index, code, text in meta.get("refused", ()):
             _keep_refused(work, request, Refusal(index, code, text))
-        for record in reading.records:
+        records = reading.records
+        for record in suppression.checked(work, records, request.received_at_ms) if work.tombstones else records:
             try:
                 if type(record) is EventRecord:
                     apply_event(work, request, record)
@@ -213,21 +255,10 @@ class BlockApplier:
                 place = Place(request, record.index)
                 work.effects.error(place, ErrorKind.INTERNAL, "record", detail, source="System")
         if reading.command is not None:
-            place = Place(request, 0)
-            commands.apply_command(work, place, reading.command, commands.log_reader(connection, work))
+            commands.apply_command(self._context(connection, reading), reading.command)
 
-    def _judge(self, work: Work, finish_previous: Callable[[], None]) -> None:
-        effects = work.effects
-        questions = judging.questions_of(effects.drafts)
-        stored: Stored = {}
-        known: judging.SenderKeys = set()
-        if questions:
-            finish_previous()  # it may have stored what is asked for
-            stored = judging.stored_arrivals(self._columnar, effects.account_id, questions)
-            with self._database.read() as connection:
-                known = journal.known_event_keys(connection, effects.account_id, questions.sender_keys)
-        names_max = work.account.settings.event_names_max
-        judging.Judging(effects, work.graph, work.schema, stored=stored, known_keys=known, names_max=names_max).run()
+    def _context(self, connection: sa.Connection, reading: Reading) -> CommandContext:
+        return CommandContext(reading.work, reading.request, connection, self._columnar, self._hasher)
 
 
 def _keep_unreadable(reading: Reading, error: Exception) -> None:
@@ -251,14 +282,16 @@ def _keep_refused(work: Work, request: Request, refusal: Refusal) -> None:
 
 def _rows(works: list[Work]) -> list[Rows]:
     """The block's columnar rows: one part for each table, accounts one after another."""
-    events = b"".join(rows.event_lines(work.effects.account_id, work.effects.events) for work in works)
+    events = b"".join(part for work in works for part in work.effects.event_lines)
     errors = b"".join(rows.error_lines(work.effects.errors) for work in works)
     snapshots = b"".join(
         snapshot_lines(work.effects.account_id, work.graph, sorted(work.graph.dirty.profiles)) for work in works
     )
+    members = b"".join(member_lines(work.effects.members) for work in works)
     # Snapshots go first: an event's user is visible when the event is.
     return [
         Rows("profile_snapshots", SNAPSHOT_COLUMNS, snapshots),
+        Rows(MEMBERS.name, MEMBER_COLUMNS, members),
         Rows("events", rows.EVENT_COLUMNS, events),
         Rows("error_records", rows.ERROR_COLUMNS, errors),
     ]
@@ -272,6 +305,24 @@ def _write_effects(connection: sa.Connection, effects: Effects) -> None:
     journal.add_event_keys(connection, account_id, effects.sender_keys)
     for operation in effects.operations:
         write_result(connection, account_id, operation)
+    erasures.write(connection, account_id, effects.erasures)
+    for raised in effects.tombstones:
+        tombstones.write(connection, account_id, raised)
+    audit.append(connection, account_id, effects.audit)
+
+
+def _chunks(requests: list[Request]) -> Iterator[list[Request]]:
+    """The entries in parts of about a thousand records."""
+    chunk: list[Request] = []
+    room = CHUNK_BYTES
+    for request in requests:
+        chunk.append(request)
+        room -= len(request.stored.entry.body)
+        if room <= 0:
+            yield chunk
+            chunk, room = [], CHUNK_BYTES
+    if chunk:
+        yield chunk
 
 
 def _want(wanted: Wanted, records: list[Record | Refusal]) -> None:

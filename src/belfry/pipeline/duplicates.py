@@ -19,9 +19,9 @@ change the verdict, so a replay with other blocks comes to the same.
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Iterable, Mapping
+from hashlib import blake2b
 
 import msgspec
 
@@ -41,6 +41,7 @@ _ENTRY = struct.Struct("<QIIIHH")
 _FLOOR = struct.Struct("<I")
 _HASH = struct.Struct("<Q")
 _HASH_AND_TIME = struct.Struct("<QI")
+_FLOOR_AND_FIRST = struct.Struct("<IQI")
 _FULL_BYTES = _FLOOR.size + ENTRIES_MAX * _ENTRY.size
 _SECOND_AT = _FLOOR.size + _ENTRY.size
 _COUNT_MAX = 0xFFFF
@@ -65,14 +66,14 @@ class Occurrence(msgspec.Struct, gc=False):
 
 def key_hash(device_id: str, folded: str, sent_s: int, props_json: bytes) -> int:
     """64 bits, never 0, that stand for (device, name, time, properties)."""
-    rest = f"{device_id}\x00{folded}\x00{sent_s}".encode("utf-8", "surrogatepass")
-    digest = hashlib.blake2b(props_json + rest, digest_size=8).digest()
-    return int.from_bytes(digest, "little") or 1
+    rest = f"{device_id}\x00{folded}\x00{sent_s}".encode()
+    number: int = _HASH.unpack(blake2b(props_json + rest, digest_size=8).digest())[0]
+    return number or 1
 
 
 def sender_key_hash(folded: str, key: str) -> bytes:
     """16 bytes that stand for an id that the sender gave an event of this name."""
-    return hashlib.blake2b(f"{folded}\x00{key}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return blake2b(f"{folded}\x00{key}".encode(), digest_size=16).digest()
 
 
 def find(recent: bytes, hash_: int) -> int:
@@ -103,6 +104,12 @@ class Families:
         """The profile and those whose events it took over."""
         return [profile_id, *self._sources.get(profile_id, ())]
 
+    def copy(self) -> Families:
+        """These, to look ahead with."""
+        copied = Families()
+        copied._sources = {target: list(sources) for target, sources in self._sources.items()}
+        return copied
+
     def __contains__(self, profile_id: ProfileId) -> bool:
         """Whether this profile took over any."""
         return profile_id in self._sources
@@ -111,29 +118,29 @@ class Families:
 class Judge:
     """Judges the events of one block, in order. One for each block.
 
-    stored     of the events that `needs_lookup` named, and of all events of who takes over others'
     families   grows while the block is judged
+    stored     to be filled in before an event is judged that `needs_lookup` named, or whose profile took over others
     """
 
-    def __init__(self, stored: Stored) -> None:
+    def __init__(self) -> None:
         self.families = Families()
-        self._stored = stored
+        self.stored: Stored = {}
         self._pushed_out: dict[tuple[ProfileId, int], bytes] = {}
 
     def judge(self, recent: bytes, event: Occurrence) -> tuple[bool, bytes]:
         """Whether the event repeats an earlier request, and the profile's `recent` afterwards."""
         recent = recent or EMPTY
-        at = find(recent, event.hash)
-        if at >= 0:
-            repeated, entry = _count(recent[at : at + _ENTRY.size], event)
-            return repeated, recent[:at] + entry + recent[at + _ENTRY.size :]
-        if event.sent_s > _floor(recent):
+        hash_, sent_s = event.hash, event.sent_s
+        if recent.find(_HASH.pack(hash_), _FLOOR.size) < 0 and sent_s > _FLOOR.unpack_from(recent)[0]:
             # Nearly every event: nobody ever saw it.
-            repeated = False
-            entry = _ENTRY.pack(event.hash, event.sent_s, event.came_s, event.request & _REQUEST_MAX, 1, 1)
-        else:
+            entry = _ENTRY.pack(hash_, sent_s, event.came_s, event.request & _REQUEST_MAX, 1, 1)
+            return False, self._push(recent, entry, event.profile_id)
+        at = find(recent, hash_)
+        if at < 0:
             repeated, entry = _count(self._known(event), event)
-        return repeated, self._push(recent, entry, event.profile_id)
+            return repeated, self._push(recent, entry, event.profile_id)
+        repeated, entry = _count(recent[at : at + _ENTRY.size], event)
+        return repeated, recent[:at] + entry + recent[at + _ENTRY.size :]
 
     def _known(self, event: Occurrence) -> bytes:
         """The entry of an event that is older than the floor; one that counts nothing if it was never seen."""
@@ -142,7 +149,7 @@ class Judge:
             key = (profile_id, event.hash)
             pushed_out = self._pushed_out.get(key)
             if pushed_out is None:
-                stored, came_s = _counting(self._stored.get(key, ()))
+                stored, came_s = _counting(self.stored.get(key, ()))
                 pushed_out = _ENTRY.pack(event.hash, event.sent_s, came_s, 0, stored, 0)
             known = _both(known, pushed_out)
         return known
@@ -150,10 +157,10 @@ class Judge:
     def _push(self, recent: bytes, entry: bytes, profile_id: ProfileId) -> bytes:
         if len(recent) < _FULL_BYTES:
             return recent + entry
-        hash_, sent_s = _HASH_AND_TIME.unpack_from(recent, _FLOOR.size)
+        floor, hash_, sent_s = _FLOOR_AND_FIRST.unpack_from(recent)
         self._pushed_out[(profile_id, hash_)] = recent[_FLOOR.size : _SECOND_AT]
-        floor = _FLOOR.pack(max(sent_s, _floor(recent)))
-        return floor + recent[_SECOND_AT:] + entry
+        kept_floor = recent[: _FLOOR.size] if sent_s <= floor else _FLOOR.pack(sent_s)
+        return kept_floor + recent[_SECOND_AT:] + entry
 
 
 def _counting(arrivals: Iterable[tuple[int, int]]) -> tuple[int, int]:

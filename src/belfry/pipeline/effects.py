@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import msgspec
 
+from belfry.audit.model import AuditEntry
 from belfry.error_stream.model import ErrorKind, ErrorRecord, Remark, Severity
 from belfry.events.model import Event
 from belfry.ids import AccountId, ProfileId, sequence_at
 from belfry.intake import original_records
 from belfry.pipeline.operations import Operation
+from belfry.pipeline.rows import event_lines
 from belfry.profiles.graph import ProfileNode
 from belfry.profiles.history import LogEntry, MoveKind
 from belfry.profiles.journal import EventKey
+from belfry.profiles.model import Erasure
+from belfry.profiles.tombstones import Raised
+from belfry.segments.members import MemberRow
 from belfry.storage.log import Stored
 
 ORDINALS = 32
 """How many things one record may make that need a number of their own (`ids.sequence_at`)."""
-_RECORD_STEP = sequence_at(0, 0, 1)
+RECORD_STEP = sequence_at(0, 0, 1)
+"""From a record's first number to the next record's."""
 
 
 class Request:
@@ -34,7 +40,7 @@ class Request:
 
     def number(self, index: int) -> int:
         """The number of the first thing that one record makes."""
-        return self.first_number + index * _RECORD_STEP
+        return self.first_number + index * RECORD_STEP
 
     def original(self, index: int) -> bytes:
         """The original bytes of one record, taken apart when first asked for; else the whole body."""
@@ -107,16 +113,27 @@ class Effects:
         self.account_id = account_id
         self.drafts: list[Draft | Adoption] = []
         self.events: list[Event] = []
+        self.event_lines: list[bytes] = []  # rows of events that left that list
         self.errors: list[ErrorRecord] = []
         self.log: list[tuple[int, LogEntry]] = []
         self.undone: list[tuple[int, int]] = []  # (log id that was taken back, by which log id)
         self.sender_keys: list[tuple[EventKey, int]] = []  # with the time of acceptance
         self.operations: list[Operation] = []
+        self.audit: list[AuditEntry] = []
+        self.members: list[MemberRow] = []
+        self.erasures: list[Erasure] = []
+        self.tombstones: list[Raised] = []
+
+    def make_rows(self) -> None:
+        """Make rows of the events and let them go."""
+        if self.events:
+            self.event_lines.append(event_lines(self.account_id, self.events))
+            self.events.clear()
 
     @property
     def has_moves(self) -> bool:
-        """Whether events change owner, which is done once the block is committed."""
-        return any(entry.move is not None for _, entry in self.log)
+        """Whether events change owner or go, which is done once the block is committed."""
+        return bool(self.erasures) or any(entry.move is not None for _, entry in self.log)
 
     def note(self, place: Place, entry: LogEntry, profiles: dict[ProfileId, ProfileNode]) -> int:
         """Put a row into the identity log; its id."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
+import sqlalchemy as sa
 
 from belfry.error_stream.model import ErrorKind
 from belfry.events.names import DEBUG
@@ -24,112 +24,65 @@ from belfry.pipeline.effects import Adoption, Draft, Effects, Place
 from belfry.pipeline.rows import date_text
 from belfry.pipeline.uploads import FUTURE_MS_MAX
 from belfry.profiles.graph import MemoryGraph
-from belfry.profiles.journal import EventKey
+from belfry.profiles.journal import EventKey, known_event_keys
 from belfry.storage.columnar import Columnar
 
 SenderKeys = set[EventKey]
 
 
-class Questions(msgspec.Struct):
-    """What the stores must be asked before an account's drafts can be judged.
-
-    sender_keys   ids that senders gave the drafts' events
-    late          drafts of which only the columnar store knows if they were there before
-    profile_ids   whose events those may be
-    """
-
-    sender_keys: SenderKeys
-    late: list[Draft]
-    profile_ids: set[ProfileId]
-
-    def __bool__(self) -> bool:
-        return bool(self.sender_keys or self.late)
-
-
-def questions_of(drafts: Sequence[Draft | Adoption]) -> Questions:
-    """What to find out before `judge`."""
-    families = Families()
-    for draft in drafts:
-        if type(draft) is Adoption:
-            families.adopt(draft.source.state.profile_id, draft.target.state.profile_id)
-    late = [draft for draft in drafts if type(draft) is Draft and _is_late(draft, families)]
-    keys = {
-        (profile_id, sender_key_hash(draft.event.folded, draft.sender_key))
-        for draft in drafts
-        if type(draft) is Draft and draft.sender_key is not None
-        for profile_id in families.of(draft.event.profile_id)
-    }
-    return Questions(keys, late, {one for draft in late for one in families.of(draft.event.profile_id)})
-
-
-def _is_late(draft: Draft, families: Families) -> bool:
-    event = draft.event
-    return event.key_hash != 0 and (
-        needs_lookup(draft.node.activity.recent, event.key_hash, draft.sent_s) or event.profile_id in families
-    )
-
-
-def stored_arrivals(columnar: Columnar, account_id: AccountId, questions: Questions) -> Stored:
-    """What the columnar store has of the late drafts' events."""
-    late = questions.late
-    if not late:
-        return {}
-    times = [draft.event.ts_ms for draft in late]
-    rows = columnar.rows(
-        """
-        SELECT profile_id, key_hash, toUnixTimestamp(received_at) AS came, count() FROM events
-        WHERE account_id = {account:String} AND name IN {names:Array(String)}
-          AND day BETWEEN {first:Date} AND {last:Date} AND profile_id IN {profiles:Array(Int64)}
-          AND key_hash IN {hashes:Array(UInt64)}
-        GROUP BY profile_id, key_hash, came
-        """,
-        {
-            "account": account_id,
-            "names": sorted({draft.event.folded for draft in late}),
-            # A clock that runs ahead: the same event may have been stored under the day before.
-            "first": date_text(min(times) - FUTURE_MS_MAX),
-            "last": date_text(max(times)),
-            "profiles": sorted(questions.profile_ids),
-            "hashes": sorted({draft.event.key_hash for draft in late}),
-        },
-    )
-    arrivals: dict[tuple[ProfileId, int], Arrivals] = {}
-    for profile_id, hash_, came_s, count in rows:
-        arrivals.setdefault((profile_id, hash_), []).append((came_s, count))
-    return arrivals
-
-
 class Judging:
-    """One account's drafts while they become events, in order.
+    """One account's drafts of a block while they become events, in order.
 
-    known_keys   senders' ids that were seen before
+    known_keys   ids of senders that the block before accepted: it may not be committed yet
     names_max    event names that the account may have
     """
 
     def __init__(
-        self,
-        effects: Effects,
-        graph: MemoryGraph,
-        schema: AccountBook,
-        *,
-        stored: Stored,
-        known_keys: SenderKeys,
-        names_max: int,
+        self, effects: Effects, graph: MemoryGraph, schema: AccountBook, *, known_keys: SenderKeys, names_max: int
     ) -> None:
         self._effects = effects
         self._touch = graph.touch_activity
         self._schema = schema
-        self._judge = Judge(stored)
-        self._known_keys = known_keys
+        self._judge = Judge()
+        self._known_keys = set(known_keys)
         self._names_max = names_max
+        self._waiting: list[Draft | Adoption] = []
 
-    def run(self) -> None:
-        """Turn the drafts into events and errors."""
-        for draft in self._effects.drafts:
+    @property
+    def is_waiting(self) -> bool:
+        """Whether drafts are left for `finish`."""
+        return bool(self._waiting)
+
+    def judge(self, connection: sa.Connection) -> None:
+        """Turn what was drafted since the last call into events and errors.
+
+        As soon as the columnar store has to be asked, everything waits for `finish`: one question for the block.
+        """
+        drafts, self._effects.drafts = self._effects.drafts, []
+        if self._waiting or _late(drafts, self._judge.families):
+            self._waiting += drafts
+        else:
+            self._run(connection, drafts)
+
+    def finish(self, connection: sa.Connection, columnar: Columnar) -> None:
+        """Judge what waits. The block before is committed."""
+        late = _late(self._waiting, self._judge.families)
+        self._judge.stored = _stored(columnar, self._effects.account_id, late)
+        drafts, self._waiting = self._waiting, []
+        self._run(connection, drafts)
+
+    def _run(self, connection: sa.Connection, drafts: Sequence[Draft | Adoption]) -> None:
+        keys = _sender_keys(drafts, self._judge.families)
+        self._known_keys |= known_event_keys(connection, self._effects.account_id, keys)
+        for draft in drafts:
             if type(draft) is Draft:
                 self._decide(draft)
             elif type(draft) is Adoption:
                 self._adopt(draft)
+        self._effects.make_rows()
+        for draft in drafts:
+            if type(draft) is Draft:
+                draft.node.pack()
 
     def _decide(self, draft: Draft) -> None:
         event = draft.event
@@ -199,3 +152,69 @@ class Judging:
     def _drop(self, draft: Draft, kind: ErrorKind, detail: str) -> None:
         event = draft.event
         self._effects.error(Place(draft.request, draft.index), kind, event.name, detail, source=event.source)
+
+
+def _foreseen(drafts: Sequence[Draft | Adoption], families: Families) -> Families:
+    """The families as they will be when all drafts are judged."""
+    foreseen = families.copy()
+    for draft in drafts:
+        if type(draft) is Adoption:
+            foreseen.adopt(draft.source.state.profile_id, draft.target.state.profile_id)
+    return foreseen
+
+
+def _late(drafts: Sequence[Draft | Adoption], families: Families) -> list[tuple[Draft, list[ProfileId]]]:
+    """Drafts of which only the columnar store knows if they were there before, and whose they may have been."""
+    foreseen = _foreseen(drafts, families)
+    return [
+        (draft, foreseen.of(draft.event.profile_id))
+        for draft in drafts
+        if type(draft) is Draft
+        and draft.event.key_hash
+        and (
+            needs_lookup(draft.node.activity.recent, draft.event.key_hash, draft.sent_s)
+            or draft.event.profile_id in foreseen
+        )
+    ]
+
+
+def _sender_keys(drafts: Sequence[Draft | Adoption], families: Families) -> SenderKeys:
+    """Ids that senders gave the drafts' events, for everyone who may have had them before."""
+    keyed = [(draft, draft.sender_key) for draft in drafts if type(draft) is Draft and draft.sender_key is not None]
+    if not keyed:
+        return set()
+    foreseen = _foreseen(drafts, families)
+    return {
+        (profile_id, sender_key_hash(draft.event.folded, key))
+        for draft, key in keyed
+        for profile_id in foreseen.of(draft.event.profile_id)
+    }
+
+
+def _stored(columnar: Columnar, account_id: AccountId, late: Sequence[tuple[Draft, list[ProfileId]]]) -> Stored:
+    """What the columnar store has of these events."""
+    if not late:
+        return {}
+    times = [draft.event.ts_ms for draft, _ in late]
+    rows = columnar.rows(
+        """
+        SELECT profile_id, key_hash, toUnixTimestamp(received_at) AS came, count() FROM events
+        WHERE account_id = {account:String} AND name IN {names:Array(String)}
+          AND day BETWEEN {first:Date} AND {last:Date} AND profile_id IN {profiles:Array(Int64)}
+          AND key_hash IN {hashes:Array(UInt64)}
+        GROUP BY profile_id, key_hash, came
+        """,
+        {
+            "account": account_id,
+            "names": sorted({draft.event.folded for draft, _ in late}),
+            # A clock that runs ahead: the same event may have been stored under the day before.
+            "first": date_text(min(times) - FUTURE_MS_MAX),
+            "last": date_text(max(times)),
+            "profiles": sorted({one for _, family in late for one in family}),
+            "hashes": sorted({draft.event.key_hash for draft, _ in late}),
+        },
+    )
+    arrivals: dict[tuple[ProfileId, int], Arrivals] = {}
+    for profile_id, hash_, came_s, count in rows:
+        arrivals.setdefault((profile_id, hash_), []).append((came_s, count))
+    return arrivals

@@ -9,13 +9,13 @@
 
 A crash between any two of these repeats the same block with the same token: nothing is lost, nothing doubled.
 
-While there is more to do than the pipeline can, the steps of two blocks overlap: the columnar store inserts one
-block while the next is applied in memory, and the commit of the one notes the other. A block is inserted only after
-the one before is committed, so there is never more than one to repeat.
+While there is more to do than the pipeline can, two blocks overlap: a thread stores one (insert, commit) while the
+next is applied in memory. A block is noted only when the one before is committed, so there is never more than one to
+repeat.
 
-    block 1   apply  note  insert - - - - -  commit
-    block 2                apply - - - - -  (note)  insert - - - - -  commit
-    block 3                                         apply - - - - -  (note)  …
+    block 1   apply  note  insert - - commit
+    block 2                apply - - - - - -  note  insert - - commit
+    block 3                                         apply - - - - - -  note  …
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class Applied(Protocol):
-    """What a block did, ready to be written. Applying the next block must not change it.
+    """What a block did, ready to be stored by another thread. Applying the next block must not change it.
 
     rows       of the columnar store, the same at every repetition
     is_last    the next block may only be applied when this one is committed and settled
@@ -99,8 +99,8 @@ class Applier(Protocol):
     def apply(self, block: Block, finish_previous: Callable[[], None]) -> Applied:
         """Apply the block in memory.
 
-        finish_previous   must be called before a store is asked for what the block before may have written; the
-                          applier knows everything else of that block from its memory
+        finish_previous   waits until the block before is committed: to be called before a store is asked for what
+                          that block may write; the applier knows the rest of it from its memory
         """
         ...
 
@@ -114,11 +114,10 @@ class Applier(Protocol):
 
 
 class Unfinished(msgspec.Struct, frozen=True):
-    """A block that is applied and noted, and whose rows are being inserted."""
+    """A block that is applied and noted, and is being stored."""
 
     block: Block
-    applied: Applied
-    inserting: Future[None]
+    storing: Future[None]
 
 
 class Pipeline:
@@ -144,7 +143,7 @@ class Pipeline:
         self._bytes_max = settings.batch_records_max * BYTES_PER_RECORD
         self._entries_max = settings.batch_records_max
         self._pause_s = settings.batch_pause_ms / 1000
-        self._inserter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="insert")
+        self._storer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-block")
         self._position: int | None = None
         self._noted: tuple[int, int] | None = None
         """End and time of the block that the relational store has noted, not committed."""
@@ -171,7 +170,7 @@ class Pipeline:
             # Small blocks make small columnar parts: under light load a block waits a moment to grow.
             stop.wait(IDLE_WAIT_S if block is None else 0 if block.is_full else self._pause_s)
         try:
-            self._finish(following=None)
+            self._finish()
         except STORE_ERRORS:
             log.exception("last block not committed, the next start repeats it", position=self._position)
 
@@ -181,23 +180,23 @@ class Pipeline:
             self._recover()
         block = self._next_block()
         if block is None:
-            self._finish(following=None)
+            self._settle()
             return None
         faults.hit("pipeline.after_read")
-        applied = self._applier.apply(block, lambda: self._finish(following=block))
+        applied = self._applier.apply(block, self._finish)
         faults.hit("pipeline.after_apply")
-        self._finish(following=block)
+        self._finish()
         self._note(block)
         faults.hit("pipeline.after_note")
-        self._unfinished = Unfinished(block, applied, self._inserter.submit(self._insert, block, applied.rows))
+        self._unfinished = Unfinished(block, self._storer.submit(self._store, block, applied))
         if applied.is_last or not block.is_full:
-            self._finish(following=None)
+            self._settle()
         return block
 
     def forget(self) -> None:
         """Drop everything kept in memory; the next step starts from what is committed."""
         if self._unfinished is not None:
-            wait([self._unfinished.inserting])
+            wait([self._unfinished.storing])
         self._unfinished = None
         self._position = None
         self._noted = None
@@ -234,44 +233,44 @@ class Pipeline:
         return Block(self._stream, after, entries[-1].position, self._clock.now_ms(), entries, is_full)
 
     def _note(self, block: Block) -> None:
-        """Note the block's end, unless the commit of the block before did, or a run before a crash."""
+        """Note the block's end, unless a run before a crash did."""
         if self._noted is None:
             with self._database.begin() as connection:
-                self._write_position(connection, block.after, block)
+                self._write_position(connection, block.after, block.to, block.now_ms)
             self._noted = (block.to, block.now_ms)
 
-    def _insert(self, block: Block, rows: Sequence[Rows]) -> None:
-        for part in rows:
+    def _store(self, block: Block, applied: Applied) -> None:
+        """Bring a block into both stores. Runs in a thread of its own."""
+        for part in applied.rows:
             self._columnar.insert_rows(part.table, part.columns, part.lines, token=block.token(part.table))
-
-    def _finish(self, *, following: Block | None) -> None:
-        """Commit the block whose rows are being inserted, if there is one.
-
-        following   the block that comes next, to be noted with the commit; None: nothing is being applied
-        """
-        if self._unfinished is None:
-            return
-        block, applied = self._unfinished.block, self._unfinished.applied
-        self._unfinished.inserting.result()
         faults.hit("pipeline.after_insert")
         with self._database.begin() as connection:
             applied.write(connection)
-            self._write_position(connection, block.to, following)
-        self._unfinished = None
-        self._position = block.to
-        self._noted = None if following is None else (following.to, following.now_ms)
+            self._write_position(connection, block.to, 0, block.now_ms)
         faults.hit("pipeline.after_commit")
-        if following is None:
+
+    def _finish(self) -> None:
+        """Wait until the block that is being stored is committed, if there is one."""
+        if self._unfinished is not None:
+            self._unfinished.storing.result()
+            self._position = self._unfinished.block.to
+            self._unfinished = None
+            self._noted = None
+
+    def _settle(self) -> None:
+        """Finish what is being stored and do what comes after it, while nothing is being applied."""
+        if self._unfinished is not None:
+            self._finish()
             self._applier.settle()
             faults.hit("pipeline.after_moves")
 
-    def _write_position(self, connection: sa.Connection, position: int, following: Block | None) -> None:
+    def _write_position(self, connection: sa.Connection, position: int, inflight_to: int, now_ms: int) -> None:
         connection.execute(
             upsert(positions, connection).values(
                 stream=self._stream,
                 position=position,
-                inflight_to=0 if following is None else following.to,
-                inflight_now_ms=0 if following is None else following.now_ms,
-                updated_at_ms=self._clock.now_ms(),
+                inflight_to=inflight_to,
+                inflight_now_ms=now_ms,
+                updated_at_ms=now_ms,
             )
         )

@@ -15,7 +15,8 @@ from belfry.events.tables import LATE, SYSTEM
 from belfry.ids import ProfileId
 from belfry.intake import EventRecord, ProfileRecord, Record, TokenRecord, Who
 from belfry.pipeline.duplicates import key_hash
-from belfry.pipeline.effects import Draft, Effects, Place, Request
+from belfry.pipeline.effects import RECORD_STEP, Draft, Effects, Place, Request
+from belfry.profiles.erase import Name
 from belfry.profiles.graph import MemoryGraph, ProfileNode
 from belfry.profiles.identify import Decision, IdentityRules, Sighting, identify
 from belfry.profiles.model import SUBSCRIPTION_KEYS, IdentityKind, Operation, SystemEvent, Token
@@ -36,6 +37,7 @@ class Work(msgspec.Struct):
     """One account while a block is applied.
 
     compares   whether events that carry their own time are compared with earlier requests
+    tombstones names of erased users that the block's records hold, with the time of the erasure (`suppression.py`)
     flags      what all events of the entry have that is being applied (`events.tables.EVENTS`)
     """
 
@@ -48,6 +50,7 @@ class Work(msgspec.Struct):
     compares: bool
     retention_ms: int
     flags: int = 0
+    tombstones: dict[Name, int] = msgspec.field(default_factory=dict)
 
 
 def work_on(account: Account, graph: MemoryGraph, schema: AccountBook) -> Work:
@@ -99,7 +102,7 @@ def apply_event(work: Work, request: Request, record: EventRecord) -> None:
     if ts_ms > received_at_ms + FUTURE_MS_MAX or ts_ms < received_at_ms - work.retention_ms:
         _refuse_time(work, Place(request, record.index), record, ts_ms)
         return
-    node, device_id, seq = None, "", request.number(record.index)
+    node, device_id, seq = None, "", request.first_number + record.index * RECORD_STEP
     if who.device_id is None and not who.added and who.identity is not None:
         node = work.graph.user_of_identity(who.identity)
     if node is None:

@@ -59,12 +59,26 @@ class Profiles:
             if (node := graph.profiles.get(profile_id)) is not None and node.state.status is ProfileStatus.ACTIVE
         ]
 
+    def owners(
+        self, account_id: AccountId, identities: Iterable[Identity], device_ids: Iterable[str]
+    ) -> tuple[dict[Identity, ProfileId], dict[str, ProfileId]]:
+        """Whose identities and devices these are, many at once; those of nobody are left out."""
+        storable = [device_id for device_id in device_ids if "\x00" not in device_id]
+        with self._database.read() as connection:
+            by_identity = store.owners(connection, account_id, identities)
+            return by_identity, store.device_owners(connection, account_id, storable)
+
     def resolve(self, account_id: AccountId, profile_id: ProfileId) -> ProfileId | None:
         """The user that a profile stands for now: itself, or who took it over. None: unknown or deleted."""
         graph = MemoryGraph(account_id)
         with self._database.read() as connection:
             store.load(connection, graph, Wanted(profile_ids={profile_id}))
         return graph.resolve(profile_id)
+
+    def owned(self, account_id: AccountId, identities: Iterable[Identity]) -> set[Identity]:
+        """Those of the identities that some user has."""
+        with self._database.read() as connection:
+            return set(store.owners(connection, account_id, identities))
 
     def is_known_device(self, account_id: AccountId, device_id: str) -> bool:
         """Whether a device of the account has this id (server-api 3.3)."""

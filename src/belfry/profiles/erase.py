@@ -10,15 +10,14 @@ from collections.abc import Iterable
 
 import msgspec
 
+from belfry.ids import ProfileId
 from belfry.profiles.graph import Address, MemoryGraph, ProfileNode
 from belfry.profiles.model import (
     NAME_KEY,
-    Activity,
     Identity,
     IdentityKind,
     ProfileStatus,
 )
-from belfry.ids import ProfileId
 
 DEVICE = "device"
 """Stands for a device among the kinds of what a tombstone blocks."""
@@ -53,7 +52,7 @@ def erase(graph: MemoryGraph, profile_id: ProfileId) -> Erased:
     for device_id in list(node.devices):
         graph.remove_device(device_id)
     node.state.properties, node.state.written_at = {}, {}
-    node.activity = Activity({})
+    node.put_activity(b"{}", b"")
     graph.touch_activity(profile_id)
     graph.hide(profile_id, ProfileStatus.DELETED, None)
     return erased
@@ -71,11 +70,9 @@ def _identity_addresses(node: ProfileNode) -> Iterable[Address]:
 
 def _personal(node: ProfileNode) -> Iterable[str]:
     yield from (identity.value for identity in node.identities)
-    yield from (value for value in (node.email, node.phone, node.state.properties.get(NAME_KEY)) if _is_text(value))
+    for value in (node.email, node.phone, node.state.properties.get(NAME_KEY)):
+        if isinstance(value, str) and value.strip():
+            yield value
     for device_id, device in node.devices.items():
         yield device_id
         yield from device.tokens
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())

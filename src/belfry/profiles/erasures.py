@@ -15,7 +15,7 @@ from belfry.storage.relational import chunks, upsert
 
 _erasures = tables.erasures
 _log = tables.identity_log
-_EMPTY_BEFORE = {"picture": {}, "move": None}
+_EMPTY_BEFORE: dict[str, object] = {"picture": {}, "move": None}
 _EMPTY_AFTER: dict[str, object] = {"picture": {}}
 NEEDLES_MAX = 40
 """Texts that one statement looks for."""
@@ -119,11 +119,12 @@ def _about(
     for texts in chunks(personal, NEEDLES_MAX):
         # As the pictures hold it: a JSON text with its quotes, so that `13` is not found in `1300`.
         needles = [msgspec.json.encode(text) for text in texts]
-        yield sa.or_(*(_holds(column, needle, is_sqlite) for needle in needles for column in (_log.c.before, _log.c.after)))
+        columns = (_log.c.before, _log.c.after)
+        yield sa.or_(*(_holds(column, needle, is_sqlite) for needle in needles for column in columns))
 
 
 def _holds(column: sa.ColumnElement[bytes], needle: bytes, is_sqlite: bool) -> sa.ColumnElement[bool]:
-    find = sa.func.instr if is_sqlite else sa.func.position
-    raw = sa.type_coerce(column, sa.LargeBinary)
-    value = sa.literal(needle, sa.LargeBinary)
-    return (find(raw, value) if is_sqlite else sa.func.strpos(raw, value)) > 0
+    raw, value = sa.type_coerce(column, sa.LargeBinary), sa.literal(needle, sa.LargeBinary)
+    # `position(x IN y)` is syntax, not a call with two arguments.
+    at: sa.ColumnElement[int] = sa.func.instr(raw, value) if is_sqlite else sa.func.position(value.op("IN")(raw))
+    return at > 0

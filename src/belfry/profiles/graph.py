@@ -10,7 +10,7 @@ its identities, devices and tokens; hidden profiles (orphan, merged, deleted) ow
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -31,22 +31,64 @@ from belfry.profiles.model import (
 
 _ACTIVE = ProfileStatus.ACTIVE
 
+_encode_counts = msgspec.json.Encoder(order="deterministic").encode
+_decode_counts: Callable[[bytes], dict[str, list[int]]] = msgspec.json.Decoder(dict[str, list[int]]).decode
+
 Address = tuple[IdentityKind, str]
 """An email address or a phone number, as `IdentityKind.EMAIL` or `.PHONE` and value."""
 
 
-class ProfileNode(msgspec.Struct):
+class ProfileNode:
     """One profile whole.
 
     identities   each with the time when it was attached, epoch milliseconds
+    activity     kept as bytes while nobody asks for it: a tenth of the memory, and of what the processor waits for
     used         in which load it was last asked for or changed; the least used leave the memory first
     """
 
-    state: ProfileState
-    identities: dict[Identity, int]
-    devices: dict[str, Device]
-    activity: Activity
-    used: int = 0
+    __slots__ = ("_activity", "_events_json", "_recent", "devices", "identities", "state", "used")
+
+    def __init__(self, state: ProfileState) -> None:
+        self.state = state
+        self.identities: dict[Identity, int] = {}
+        self.devices: dict[str, Device] = {}
+        self.used = 0
+        self._events_json = b"{}"
+        self._recent = b""
+        self._activity: Activity | None = None
+
+    @property
+    def activity(self) -> Activity:
+        """What the profile did; changes to it count until the next `pack`, then ask for it again."""
+        if self._activity is None:
+            self._activity = Activity(_decode_counts(self._events_json), self._recent)
+        return self._activity
+
+    @activity.setter
+    def activity(self, activity: Activity) -> None:
+        self._activity = activity
+
+    def pack(self) -> tuple[bytes, bytes]:
+        """The activity's events as JSON, names in order, and its `recent`."""
+        if self._activity is not None:
+            self._events_json = _encode_counts(self._activity.events)
+            self._recent = self._activity.recent
+            self._activity = None
+        return self._events_json, self._recent
+
+    def put_activity(self, events_json: bytes, recent: bytes) -> None:
+        """Take in what `pack` gave."""
+        self._events_json, self._recent, self._activity = events_json, recent, None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ProfileNode):
+            return NotImplemented
+        return self._content() == other._content()
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def _content(self) -> tuple[object, ...]:
+        return self.state, self.identities, self.devices, self.activity
 
     def newest(self, kind: IdentityKind) -> str | None:
         """The most recent identity of a kind (engagement 1.2); of equally recent ones the last by value."""
@@ -136,7 +178,7 @@ def new_node(account_id: AccountId, profile_id: ProfileId, at_ms: int) -> Profil
         written_at={},
         version=0,
     )
-    return ProfileNode(state, {}, {}, Activity({}))
+    return ProfileNode(state)
 
 
 class MemoryGraph:

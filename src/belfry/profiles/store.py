@@ -20,7 +20,6 @@ from belfry.ids import AccountId, DeviceId, ProfileId
 from belfry.profiles import tables
 from belfry.profiles.graph import Address, AddressFlag, MemoryGraph, ProfileNode, Wanted
 from belfry.profiles.model import (
-    Activity,
     Device,
     Identity,
     IdentityKind,
@@ -41,11 +40,8 @@ _STATUS = {str(status): status for status in ProfileStatus}
 _KIND = {str(kind): kind for kind in IdentityKind}
 _ADDRESS_KINDS = (IdentityKind.EMAIL, IdentityKind.PHONE)
 _encode = msgspec.json.Encoder().encode
-_encode_sorted = msgspec.json.Encoder(order="deterministic").encode
-"""For what may grow in another order when the log is replayed."""
 _object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 _clocks: Callable[[bytes], dict[str, int]] = msgspec.json.Decoder(dict[str, int]).decode
-_counts: Callable[[bytes], dict[str, list[int]]] = msgspec.json.Decoder(dict[str, list[int]]).decode
 _token_keys: Callable[[bytes], dict[str, str]] = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -92,9 +88,7 @@ def owners(
     return _Reader(connection, account_id).owners_of_identities(identities)
 
 
-def absorbed_by(
-    connection: sa.Connection, account_id: AccountId, profile_ids: Iterable[ProfileId]
-) -> set[ProfileId]:
+def absorbed_by(connection: sa.Connection, account_id: AccountId, profile_ids: Iterable[ProfileId]) -> set[ProfileId]:
     """Hidden profiles that these took over."""
     found: set[ProfileId] = set()
     for part in chunks(sorted(set(profile_ids))):
@@ -197,7 +191,7 @@ class _Reader:
         self._read_devices(nodes)
         sql = "SELECT profile_id, events, recent FROM profile_activity WHERE account_id = :account AND profile_id"
         for profile_id, events, recent in self._among(sql, nodes):
-            nodes[profile_id].activity = Activity(_counts(events), recent)
+            nodes[profile_id].put_activity(events, recent)
         return list(nodes.values())
 
     def address_flags(self, addresses: Iterable[Address]) -> list[tuple[Address, str, AddressFlag]]:
@@ -231,7 +225,7 @@ class _Reader:
             _clocks(written_at),
             version,
         )
-        return ProfileNode(state, {}, {}, Activity({}))
+        return ProfileNode(state)
 
     def _read_identities(self, nodes: dict[ProfileId, ProfileNode]) -> None:
         sql = (
@@ -340,9 +334,7 @@ def _devices(graph: MemoryGraph) -> Iterable[Write]:
         if device is None:
             gone.append((graph.account_id, device_id))
         else:
-            there.append(
-                (graph.account_id, device_id, device.profile_id, _encode(device.fields), device.added_at_ms)
-            )
+            there.append((graph.account_id, device_id, device.profile_id, _encode(device.fields), device.added_at_ms))
     yield Write(tables.devices, ("account_id", "device_id"), gone, is_deletion=True)
     yield Write(tables.devices, _names(tables.devices), there)
 
@@ -365,8 +357,7 @@ def _tokens(graph: MemoryGraph) -> Iterable[Write]:
 
 def _activity(graph: MemoryGraph) -> Write:
     account_id, profiles = graph.account_id, graph.profiles
-    touched = [(profile_id, profiles[profile_id].activity) for profile_id in sorted(graph.dirty.activity)]
-    rows = [(account_id, profile_id, _encode_sorted(done.events), done.recent) for profile_id, done in touched]
+    rows = [(account_id, profile_id, *profiles[profile_id].pack()) for profile_id in sorted(graph.dirty.activity)]
     return Write(tables.activity, _names(tables.activity), rows)
 
 

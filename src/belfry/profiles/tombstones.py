@@ -6,8 +6,9 @@ A hash tells nothing without the installation's secret; with it, a name can be l
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import msgspec
 import sqlalchemy as sa
 
 from belfry.ids import AccountId, ProfileId
@@ -37,17 +38,27 @@ class ErasureHasher:
         return ProfileId(-1 - (int.from_bytes(digest, "big") >> 1))
 
 
-def write(connection: sa.Connection, account_id: AccountId, hashes: Iterable[bytes], erased_at_ms: int) -> None:
+class Raised(msgspec.Struct, frozen=True):
+    """Tombstones of one erasure.
+
+    clears_before_ms   older ones block nothing any more and are taken down
+    """
+
+    hashes: tuple[bytes, ...]
+    at_ms: int
+    clears_before_ms: int
+
+
+def write(connection: sa.Connection, account_id: AccountId, raised: Raised) -> None:
     """Put tombstones up. Writing them again changes nothing; a later erasure moves them to its own time."""
-    rows = [{"account_id": account_id, "hash": one, "erased_at_ms": erased_at_ms} for one in sorted(set(hashes))]
-    bulk(connection, upsert(tombstones, connection), rows)
-
-
-def clear(connection: sa.Connection, account_id: AccountId, before_ms: int) -> None:
-    """Take those down that were put up before this time."""
     connection.execute(
-        sa.delete(tombstones).where(tombstones.c.account_id == account_id, tombstones.c.erased_at_ms < before_ms)
+        sa.delete(tombstones).where(
+            tombstones.c.account_id == account_id, tombstones.c.erased_at_ms < raised.clears_before_ms
+        )
     )
+    hashes = sorted(set(raised.hashes))
+    rows = [{"account_id": account_id, "hash": one, "erased_at_ms": raised.at_ms} for one in hashes]
+    bulk(connection, upsert(tombstones, connection), rows)
 
 
 def has_any(connection: sa.Connection, account_id: AccountId) -> bool:

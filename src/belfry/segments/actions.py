@@ -119,7 +119,9 @@ class Segments:
 
     def count(self, account: Account, rule: Rule, *, as_of_ms: int | None = None) -> int:
         """How many users the rule picks now."""
-        statement = compile_count(rule, self._scope(account, as_of_ms), self._lookups(account))
+        # Events of erased users stay under negative ids: they count as events, never as users.
+        scope = msgspec.structs.replace(self._scope(account, as_of_ms), after=0)
+        statement = compile_count(rule, scope, self._lookups(account))
         with translating():
             return int(self._columnar.value(statement.sql, dict(statement.parameters)))
 

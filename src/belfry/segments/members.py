@@ -23,7 +23,7 @@ SEGMENTS_MAX = 2_500
 COLUMNS = ("account_id", "segment_id", "version", "profile_id", "is_member", "seq")
 
 
-class MemberRow(msgspec.Struct, frozen=True):
+class MemberRow(msgspec.Struct, frozen=True, array_like=True):
     """Whether a profile is a member; of several rows about one profile the one with the highest `seq` holds."""
 
     account_id: AccountId
@@ -42,7 +42,7 @@ class Members:
 
     def write(self, rows: Iterable[MemberRow], *, token: str) -> None:
         """Insert rows once for a token."""
-        self._columnar.insert_json(MEMBERS.name, COLUMNS, member_lines(rows), token=token)
+        self._columnar.insert_rows(MEMBERS.name, COLUMNS, member_lines(rows), token=token)
 
     def count(self, account_id: AccountId, segment_id: int, version: int) -> int:
         """How many profiles a version has, hidden ones included."""
@@ -62,7 +62,7 @@ class Members:
 
 
 def member_lines(rows: Iterable[MemberRow]) -> bytes:
-    """Rows as JSON lines, in the order of `COLUMNS`."""
+    """Rows as JSON lines, each an array in the order of `COLUMNS`."""
     return msgspec.json.Encoder().encode_lines(rows)
 
 

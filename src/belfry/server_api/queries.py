@@ -14,6 +14,7 @@ BATCH_SIZE = 500
 BATCH_SIZE_MAX = 5000
 BATCH_TEXT = f"batch_size should be between 1 and {BATCH_SIZE_MAX}"
 _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})
+_YES, _NO = (True, *_TRUE), (False, None, *_FALSE)  # 1 and 0 equal True and False
 
 Json = object  # what a caller sent: any JSON value
 
@@ -58,3 +59,13 @@ def flag_of(parameters: dict[str, str], name: str, *, default: bool) -> bool:
     if text not in _TRUE | _FALSE:
         raise BadRequest(f"{name} needs to be true or false, got {text[:40]}", field=name)
     return text in _TRUE
+
+
+def truth_of(value: Json, name: str) -> bool:
+    """A boolean of a body: true, false, 1, 0, also as texts in any case; null and missing are false."""
+    key = value.strip().lower() if isinstance(value, str) else value
+    if key in _YES:
+        return True
+    if key in _NO:
+        return False
+    raise BadRequest(f"{name} needs to be true or false", field=name)

@@ -10,11 +10,32 @@ from belfry.accounts.model import Scope
 from belfry.edge.routes import Access, Document, Handler, Route
 from belfry.edge.services import Services
 from belfry.edge.slots import SlotClass
-from belfry.server_api import counts, exports
+from belfry.server_api import (
+    category_groups,
+    connect,
+    content_blocks,
+    counts,
+    email_templates,
+    exports,
+    remote_config,
+    schema,
+    segment_list,
+)
+from belfry.server_api.administration import administration_routes
+from belfry.server_api.api_segments import api_segment_routes
+from belfry.server_api.catalogs_v1 import catalog_file_routes
+from belfry.server_api.catalogs_v2 import catalog_routes
 from belfry.server_api.counts import CountAnswer, CountEndpoint
 from belfry.server_api.exports import ExportEndpoint, ExportStarted
+from belfry.server_api.lists import list_routes
 from belfry.server_api.profile import NAMES, ProfileAnswer, ProfileEndpoint, ProfileNames
+from belfry.server_api.report_routes import report_routes
+from belfry.server_api.signed_uploads import signed_upload_routes
 from belfry.server_api.upload import UploadAnswer, UploadBody, UploadEndpoint
+
+SETTINGS_AND_CONTENT = (
+    schema, content_blocks, email_templates, category_groups, remote_config, connect, segment_list
+)  # fmt: skip
 
 
 def build(services: Services) -> tuple[Route, ...]:
@@ -26,6 +47,14 @@ def build(services: Services) -> tuple[Route, ...]:
         *profile_routes(profile),
         *export_routes(ExportEndpoint(services)),
         *count_routes(CountEndpoint(services)),
+        *report_routes(services),
+        *signed_upload_routes(services),
+        *list_routes(services),
+        *api_segment_routes(services),
+        *catalog_file_routes(services),
+        *catalog_routes(services),
+        *administration_routes(services),
+        *(route for group in SETTINGS_AND_CONTENT for route in group.routes(services)),
     )
 
 

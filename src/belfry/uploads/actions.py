@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +18,8 @@ from belfry.uploads.model import LIFETIME_MS, PARTS_MAX, Grant, Json, Part, Purp
 from belfry.uploads.rules import Piece, Question, read_range
 from belfry.uploads.tokens import NOT_VALID, Signer
 
+COMPLETED = "this upload was completed before"
+URL_LENGTH_MAX = 2000
 PATH = "/ul/"
 """Where signed URLs lead."""
 
@@ -132,15 +133,13 @@ class Uploads:
 
     def of_url(self, account_id: AccountId, url: str) -> str:
         """The upload of a URL that this account was given. Raises BadRequest for any other URL."""
-        path = urlsplit(url).path if len(url) <= 2000 else ""
-        upload_id = unquote(path.rpartition("/")[2]).split(".")
-        if (
-            PATH not in path
-            or len(upload_id) != 5
-            or not hmac.compare_digest(upload_id[0].encode("utf-8", "replace"), account_id.encode())
-        ):
+        if len(url) > URL_LENGTH_MAX or PATH not in url:
+            raise BadRequest(f"url is not an upload URL: it needs {PATH} in its path", field="url")
+        token = unquote(urlsplit(url).path.rpartition("/")[2])
+        grant = self._signer.read(token)
+        if grant is None or grant.account_id != account_id:
             raise BadRequest("url is not an upload URL of this account", field="url")
-        return upload_id[1]
+        return grant.upload_id
 
     def whole(
         self, account_id: AccountId, upload_id: str, purpose: Purpose, *, sent: Sequence[SentPart] | None = None
@@ -155,7 +154,7 @@ class Uploads:
         if upload is None or upload.purpose is not purpose:
             raise BadRequest("this account was given no such upload", field="url")
         if upload.state is not UploadState.OPEN:
-            raise Conflict("this upload was completed before", field="url")
+            raise Conflict(COMPLETED, field="url")
         there = {part.part: part for part in parts}
         missing = [number for number in range(1, upload.parts_count + 1) if number not in there]
         if missing:
@@ -172,10 +171,10 @@ class Uploads:
             return sum(part.bytes_count for part in store.parts(connection, account_id, upload_id))
 
     def submit(self, connection: sa.Connection, upload: Upload, subject_id: int, options: Mapping[str, Json]) -> None:
-        """Hand an upload to the worker, in the transaction that made its subject ready for it."""
-        now_ms = self._clock.now_ms()
-        if not store.submit(connection, upload.account_id, upload.upload_id, subject_id, options, now_ms):
-            raise Conflict("this upload was completed before", field="url")
+        """Hand an upload to the worker, in the transaction that makes its subject ready for it."""
+        submitted = msgspec.structs.replace(upload, subject_id=subject_id, options=options)
+        if not store.submit(connection, submitted, self._clock.now_ms()):
+            raise Conflict(COMPLETED, field="url")
 
     def newest_of(self, account_id: AccountId, purposes: Sequence[Purpose], subject_id: int) -> Upload | None:
         """What was submitted last for a segment or catalog."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import os
@@ -38,15 +39,17 @@ class UploadFiles:
         whole = folder / str(part)
         if piece is None:
             return Incoming(self, whole, folder / f"{part}.{nonce}.whole", None)
+        incoming = Incoming(self, whole, folder / f"{part}.pieces", piece)
         held = self.held(upload_id, part)
         if piece.start != held:
+            incoming.abandon()
             raise Conflict(
                 f"Content-Range begins at {piece.start}, the next byte needed is {held}",
                 field="Content-Range",
                 limit=held,
                 headers={"Range": range_text(held)} if held else {},
             )
-        return Incoming(self, whole, folder / f"{part}.pieces", piece)
+        return incoming
 
     def held(self, upload_id: str, part: int) -> int:
         """Bytes of a part in pieces that are there."""
@@ -93,6 +96,16 @@ class Incoming:
         self._checked_at = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._file = path.open("ab" if piece is not None else "wb")
+        if piece is not None:
+            self._lock()
+
+    def _lock(self) -> None:
+        """Pieces follow each other: two requests that append at once would make a file that nobody sent."""
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise Conflict("another request is sending a piece of this part", field="Content-Range") from None
 
     def write(self, chunk: bytes) -> None:
         """Append bytes. Raises TooLarge, Unavailable (disk), Conflict (more than the piece announced)."""

@@ -39,19 +39,17 @@ def newest_of(
     return None if row is None else _upload(row)
 
 
-def submit(
-    connection: sa.Connection,
-    account_id: AccountId,
-    upload_id: str,
-    subject_id: int,
-    options: Mapping[str, Json],
-    now_ms: int,
-) -> bool:
-    """Open -> pending; False if it was not open."""
+def submit(connection: sa.Connection, upload: Upload, now_ms: int) -> bool:
+    """Open -> pending, with the subject and options that the upload has now; False if it was not open."""
     statement = (
         uploads.update()
-        .where(_is(account_id, upload_id), uploads.c.state == UploadState.OPEN)
-        .values(state=UploadState.PENDING, subject_id=subject_id, options=dict(options), changed_at_ms=now_ms)
+        .where(_is(upload.account_id, upload.upload_id), uploads.c.state == UploadState.OPEN)
+        .values(
+            state=UploadState.PENDING,
+            subject_id=upload.subject_id,
+            options=dict(upload.options),
+            changed_at_ms=now_ms,
+        )
     )
     return connection.execute(statement).rowcount == 1
 

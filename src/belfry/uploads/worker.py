@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 LEASE_MS = 60_000
 POLL_S = 0.5
+FAILED_WAIT_S = 5.0
 AGAIN_AFTER_MS = 10_000
 ATTEMPTS_MAX = 8
 SWEEP_EVERY_MS = 3_600_000
@@ -88,7 +89,8 @@ class UploadWorker:
                 self.sweep()
             except (BelfryError, sa.exc.SQLAlchemyError, OSError):
                 log.exception("uploads cannot be processed now")
-                has_worked = False
+                stop.wait(FAILED_WAIT_S)
+                continue
             if not has_worked:
                 stop.wait(POLL_S)
 

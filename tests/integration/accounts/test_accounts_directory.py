@@ -16,7 +16,7 @@ from belfry.accounts.tables import account_revisions
 from belfry.clock import ManualClock
 from belfry.errors import Forbidden, Unauthorized
 from belfry.ids import AccountId, SequentialIds
-from belfry.storage.relational import Database
+from belfry.storage.relational import Database, StoreBusy, StoreUnavailable
 
 SHOP = AccountId("K7P-22M-9Q4Z")
 HOME = "192.0.2.1"
@@ -196,3 +196,18 @@ def _wait_until(holds: Callable[[], bool], *, within_s: float) -> None:
     while not holds():
         assert time.monotonic() < deadline, "did not happen in time"
         time.sleep(0.01)
+
+
+@pytest.mark.parametrize("error", [StoreBusy("locked"), StoreUnavailable("gone")])
+def test_a_store_that_is_away_for_a_while_does_not_end_the_following(
+    world: World, database: Database, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def away() -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "read", away)
+        world.directory._try(world.directory.refresh)
+    world.passcodes.revoke(SHOP, world.issued.passcode.passcode_id)
+    world.directory._try(world.directory.refresh)
+    assert not world.comes_in(world.issued.secret)

@@ -24,6 +24,7 @@ from belfry.ids import AccountId, SequentialIds
 from belfry.observability.metrics import EdgeMetrics
 from belfry.storage.columnar import ColumnarError
 from belfry.storage.log import LogBusy, LogUnavailable
+from belfry.storage.relational import StoreBusy, StoreUnavailable
 from support.asgi import Reply, assert_envelope, call
 
 SHOP = {"X-CleverTap-Account-Id": "K7P-22M-9Q4Z", "X-CleverTap-Passcode": "good-passcode"}
@@ -374,6 +375,8 @@ async def test_uploads_take_no_slots_from_reads(world: World) -> None:
         pytest.param(LogBusy("full"), 503, "1", id="log busy"),
         pytest.param(LogUnavailable("no space"), 503, "5", id="log unavailable"),
         pytest.param(ColumnarError("down", 0), 503, "2", id="columnar down"),
+        pytest.param(StoreBusy("locked"), 503, "2", id="relational busy"),
+        pytest.param(StoreUnavailable("gone"), 503, "2", id="relational down"),
         pytest.param(ColumnarError("syntax", 62), 500, None, id="columnar fault of ours"),
         pytest.param(RuntimeError("secret detail"), 500, None, id="fault of ours"),
         pytest.param(RecursionError(), 500, None, id="recursion"),

@@ -33,8 +33,10 @@ CONNECT_WAIT_S = 5
 CONNECTIONS_MAX = 16
 CHUNK_ROWS = 500
 """Values per IN list or multi-row statement: below every engine's limit of bound parameters."""
-ROWS_AT_ONCE = (CHUNK_ROWS, 50, 1)
+ROWS_AT_ONCE = (4_000, 500, 50, 1)
 """Sizes of SQLite's multi-row INSERTs: few different texts, so that the driver keeps them compiled."""
+PARAMETERS_MAX = 32_766
+"""SQLite's limit for one statement."""
 
 
 class JsonBytes(sa.types.TypeDecorator[Any]):
@@ -206,7 +208,7 @@ def bulk_insert(
     """`bulk` for many rows of a hot table: an INSERT or upsert of tuples.
 
     names   the columns that are written, in the order of the table and of each row's values
-    On SQLite hundreds of rows go into one statement. The driver gives the interpreter's lock away at each statement,
+    On SQLite thousands of rows go into one statement. The driver gives the interpreter's lock away at each statement,
     and beside a computing thread gets it back 5 ms later: 296 us a row with `executemany`, 16 us this way.
     """
     compiled = cast("Any", statement).compile(dialect=connection.dialect, column_keys=list(names))
@@ -223,7 +225,8 @@ def _insert_many_at_once(
 ) -> int:
     one = f"({', '.join('?' * columns_count)})"
     inserted = done = 0
-    for size in ROWS_AT_ONCE:
+    for rows_max in ROWS_AT_ONCE:
+        size = min(rows_max, PARAMETERS_MAX // columns_count)
         upto = done + (len(rows) - done) // size * size
         values = [tuple(chain.from_iterable(rows[at : at + size])) for at in range(done, upto, size)]
         if values:
