@@ -16,6 +16,7 @@ BENCHES = (
     "segments",
     "counts",
     "reads",
+    "import",
     "outbound",
     "dispatch",
     "start",

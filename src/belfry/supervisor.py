@@ -69,12 +69,15 @@ class Supervisor:
         """Start the roles, keep them running, return after they have stopped."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
-        for role in self._roles:
-            self._start(role)
-        while not self._stopping:
-            self._wait_for_death()
-            self._revive()
-        self._stop_all()
+        try:
+            for role in self._roles:
+                self._start(role)
+            while not self._stopping:
+                self._wait_for_death()
+                self._revive()
+        finally:
+            # Also when the parent itself fails: it must not leave roles behind, nor wait for them for ever.
+            self._stop_all()
 
     def _on_stop(self, _number: int, _frame: object) -> None:
         self._stopping = True

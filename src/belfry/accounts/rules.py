@@ -5,8 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import zoneinfo
+from collections.abc import Mapping
 
-from belfry.accounts.model import Passcode
+import msgspec
+
+from belfry.accounts.model import AccountSettings, Passcode
 from belfry.errors import BadRequest
 
 ACCOUNT_ID = re.compile(r"[A-Z0-9-]{3,40}")
@@ -76,3 +79,15 @@ def may_come_from(passcode: Passcode, address: str) -> bool:
     if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped is not None:
         client = client.ipv4_mapped
     return any(client in ipaddress.ip_network(network) for network in passcode.networks)
+
+
+def changed_settings(settings: AccountSettings, changes: Mapping[str, object]) -> AccountSettings:
+    """The settings with some of them changed. Raises BadRequest for a name that there is not, or a wrong value."""
+    known = msgspec.structs.asdict(settings)
+    for name in changes:
+        if name not in known:
+            raise BadRequest(f"there is no account setting {name}; known: {', '.join(sorted(known))}", field=name)
+    try:
+        return msgspec.convert({**known, **changes}, AccountSettings)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"account setting {str(error).rpartition('$.')[2].strip('`')}: {error}") from None

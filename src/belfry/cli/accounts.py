@@ -8,7 +8,9 @@ import msgspec
 import typer
 
 from belfry.accounts.model import Account
+from belfry.accounts.rules import changed_settings
 from belfry.cli.options import Config, DataDir, Json, settings_from
+from belfry.errors import BadRequest
 from belfry.ids import AccountId
 from belfry.main import administration
 
@@ -69,6 +71,36 @@ def show(
     plain = {**_plain(account), "settings": account.settings, "passcodes": codes}
     encoded = msgspec.json.encode(plain)
     typer.echo((encoded if as_json else msgspec.json.format(encoded, indent=2)).decode())
+
+
+@app.command()
+def configure(
+    account_id: Annotated[str, typer.Argument(help="The account's id.")],
+    changes: Annotated[list[str], typer.Argument(help="Settings as NAME=VALUE; see `belfry accounts show`.")],
+    *,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Change settings of an account, for example default_country=PT or duplicate_comparison=false.
+
+    VALUE is JSON, or plain text. Takes effect within a second.
+    """
+    with administration(settings_from(config, data_dir=data_dir)) as admin:
+        account = admin.accounts.show(AccountId(account_id))
+        changed = changed_settings(account.settings, dict(_split(change) for change in changes))
+        admin.accounts.configure(account.account_id, changed)
+    for change in changes:
+        typer.echo(change)
+
+
+def _split(change: str) -> tuple[str, object]:
+    name, equals, text = change.partition("=")
+    if not equals:
+        raise BadRequest(f"{change!r} has not the form NAME=VALUE", field=change)
+    try:
+        return name.strip(), msgspec.json.decode(text.encode())
+    except msgspec.DecodeError:
+        return name.strip(), text
 
 
 def _plain(account: Account) -> dict[str, str]:

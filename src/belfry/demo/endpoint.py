@@ -9,6 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+    """Connections that wait to be taken: the dispatcher opens many at once, and a refused one would be retried."""
+
+
 class Endpoint:
     """Receives webhook calls on `127.0.0.1:<port>/hook`.
 
@@ -37,8 +43,7 @@ class Endpoint:
             def log_message(self, *_: object) -> None:
                 """Say nothing: the demo prints the summary."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 

@@ -46,6 +46,8 @@ def play(data_dir: str | None, *, stay: bool) -> int:
 
     stay   keep serving after the summary until Ctrl-C
     """
+    # SIGTERM ends the demo as Ctrl-C does: through the code that stops what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="belfry-demo-") as temporary:
         folder = Path(data_dir or temporary)
         _empty(folder)

@@ -10,7 +10,7 @@ import codecs
 import csv
 import io
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 
 import msgspec
@@ -23,7 +23,6 @@ from belfry.imports.records import Builder, Row
 CELL_LENGTH_MAX = 1024 * 1024
 """Longer cells are refused: an open quotation mark would swallow the rest of the file."""
 LINE_BYTES_MAX = 4 * 1024 * 1024
-PARQUET_ROWS_AT_ONCE = 1000
 DELIMITERS = ",;\t|"
 _TYPES = {ImportKind.USERS: "profile", ImportKind.EVENTS: "event"}
 _decode = msgspec.json.Decoder().decode
@@ -196,38 +195,16 @@ def _skip_line(file: io.BufferedReader) -> None:
 
 
 def _parquet_rows(file: BinaryIO, terms: Terms) -> Source:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from belfry.imports.parquet import ParquetRows
 
-    try:
-        parquet = pq.ParquetFile(file)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise BadRequest(f"the file is not Parquet: {_first_line(error)}") from None
-    names: list[str] = parquet.schema_arrow.names
-    plan = plan_of(names, terms.kind, terms.format, terms.mapping, terms.timezone)
-    batches = parquet.iter_batches(batch_size=PARQUET_ROWS_AT_ONCE)
-    return Source(_parquet_body(batches, Builder(plan, terms.timezone), names, pa.ArrowException), plan)
+    parquet = ParquetRows(file)
+    plan = plan_of(parquet.names, terms.kind, terms.format, terms.mapping, terms.timezone)
+    return Source(_parquet_body(parquet, Builder(plan, terms.timezone), parquet.names), plan)
 
 
-def _parquet_body(
-    batches: Iterator[object], builder: Builder, names: Sequence[str], damaged: type[Exception]
-) -> Iterator[Row]:
-    number = 0
-    while True:
-        try:
-            batch = next(batches)
-            columns = [column.to_pylist() for column in batch.columns]  # type: ignore[attr-defined]  # pyarrow: untyped
-        except StopIteration:
-            return
-        except (damaged, OSError, ValueError, OverflowError) as error:
-            raise BadRequest(f"the file is damaged after row {number}: {_first_line(error)}") from None
-        for values in zip(*columns, strict=True):
-            number += 1
-            yield builder.from_values(number, values, dict(zip(names, values, strict=True)))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def _parquet_body(parquet: Iterable[Sequence[object]], builder: Builder, names: Sequence[str]) -> Iterator[Row]:
+    for number, values in enumerate(parquet, 1):
+        yield builder.from_values(number, values, dict(zip(names, values, strict=True)))
 
 
 def _unreadable(number: int, reason: str) -> Row:

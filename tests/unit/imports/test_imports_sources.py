@@ -169,6 +169,13 @@ def test_values_of_parquet_keep_their_types() -> None:
     }  # fmt: skip
 
 
+def test_a_small_parquet_that_unfolds_to_gigabytes_is_refused() -> None:
+    bomb = parquet(identity=pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), ["x" * 5_000_000]))
+    assert len(bomb) < 5_100_000
+    with pytest.raises(BadRequest, match="bytes, at most"):
+        rows_of(bomb, form="parquet")
+
+
 def test_bytes_in_parquet_refuse_their_row() -> None:
     (row,) = rows_of(parquet(identity=["u1"], blob=[b"\x00\xff"]), form="parquet")
     assert only_problem(row) == ("blob", "needs to be text, got bytes")
