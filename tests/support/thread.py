@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from belfry.accounts.model import Account, AccountSettings, AccountState
-from belfry.clock import ManualClock
+from belfry.clock import Clock, ManualClock
 from belfry.config import Settings
 from belfry.ids import AccountId, SequentialIds
 from belfry.intake import PartnerPolicy, UploadLimits, check_upload
@@ -44,24 +45,7 @@ class DataThread:
     def new_pipeline(self, database: Database | None = None, columnar: Columnar | None = None) -> Pipeline:
         """A pipeline as after a restart: nothing in memory. Other stores: for replays into empty ones."""
         database, columnar = database or self.database, columnar or self.columnar
-        self.applier = BlockApplier(
-            database=database,
-            columnar=columnar,
-            accounts=self.accounts.get,
-            partners=lambda _: PartnerPolicy(),
-            clock=self.clock,
-            profiles_cached_max=self.settings.profiles_cached_max,
-            secret=b"s" * 32,
-        )
-        return Pipeline(
-            reader=open_reader(self.folder / "log"),
-            stream=0,
-            database=database,
-            columnar=columnar,
-            applier=self.applier,
-            clock=self.clock,
-            settings=self.settings,
-        )
+        return open_pipeline(self.settings, database, columnar, self.clock, self.accounts)
 
     def configure(self, account_id: AccountId = ACCOUNT, **settings: Any) -> None:
         self.accounts[account_id] = _account(account_id, **settings)
@@ -124,6 +108,34 @@ class DataThread:
 
     def close(self) -> None:
         self.log.close()
+
+
+def open_pipeline(
+    settings: Settings,
+    database: Database,
+    columnar: Columnar,
+    clock: Clock,
+    accounts: Mapping[AccountId, Account] | None = None,
+) -> Pipeline:
+    """A pipeline over the log in the settings' folder; may be in another process than the log's writer."""
+    known = {ACCOUNT: _account(ACCOUNT)} if accounts is None else accounts
+    return Pipeline(
+        reader=open_reader(settings.path("log")),
+        stream=0,
+        database=database,
+        columnar=columnar,
+        applier=BlockApplier(
+            database=database,
+            columnar=columnar,
+            accounts=known.get,
+            partners=lambda _: PartnerPolicy(),
+            clock=clock,
+            profiles_cached_max=settings.profiles_cached_max,
+            secret=b"s" * 32,
+        ),
+        clock=clock,
+        settings=settings,
+    )
 
 
 def _account(account_id: AccountId, **settings: Any) -> Account:

@@ -1,7 +1,8 @@
 """The pipeline: applies the log to the stores, in order, exactly once.
 
-`loop.py` is the flow of one block: read, note, apply, insert, commit, move. `apply.py` turns records into effects
-with the rules of `profiles` and `events`; `workspace.py` holds the profiles of a block in memory; `duplicates.py`
-recognises repeated requests; `commands.py` merges and undoes; `moves.py` shows events under another profile.
+`loop.py` is the flow: read, apply, note, insert, commit, move, of one block beside the next. `apply.py` takes a block
+apart and puts its outcome together; `uploads.py` and `commands*.py` turn entries into effects with the rules of
+`profiles`; `judging.py` and `duplicates.py` make events of drafts and recognise repeated requests; `rows.py` and
+`snapshots.py` give them the shape of the tables; `settling.py` does what comes after a commit.
 The pipeline is the only writer of profiles and events. It knows nothing of campaigns.
 """

@@ -228,10 +228,10 @@ class BlockApplier:
                 _add(mine, commands.wanted_by(reading.command, log_entry))
             _want(mine, reading.records)
         for account_id, mine in wanted.items():
-            store.load(connection, self._graph(account_id), mine)
-        for work in self._works.values():
-            uploaded = (record for reading in readings if reading.work is work for record in reading.records)
-            suppression.load(connection, self._hasher, work, uploaded)
+            if store.load(connection, self._graph(account_id), mine):
+                work = self._works[account_id]
+                uploaded = (record for reading in readings if reading.work is work for record in reading.records)
+                suppression.load(connection, self._hasher, work, uploaded)
 
     def _apply(self, connection: sa.Connection, reading: Reading) -> None:
         work, request = reading.work, reading.request

@@ -110,6 +110,10 @@ class Families:
         copied._sources = {target: list(sources) for target, sources in self._sources.items()}
         return copied
 
+    def __bool__(self) -> bool:
+        """Whether any took over another's."""
+        return bool(self._sources)
+
     def __contains__(self, profile_id: ProfileId) -> bool:
         """Whether this profile took over any."""
         return profile_id in self._sources

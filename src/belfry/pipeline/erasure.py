@@ -60,7 +60,7 @@ class Erasing:
             strangers = {one: self._hasher.stranger(account_id, one) for one in erasure.profile_ids}
             erasure_events.copy_as_strangers(self._columnar, account_id, erasure, strangers)
         self._delete(account_id, profile_ids, erasure)
-        erasure_errors.delete_naming(self._columnar, account_id, erasure.personal)
+        erasure_errors.delete_naming(self._columnar, account_id, erasure.personal, before=erasure.erasure_id)
         self._clear_relational(account_id, profile_ids, erasure, graph)
 
     def _delete(self, account_id: AccountId, profile_ids: Sequence[ProfileId], erasure: Erasure) -> None:
@@ -75,9 +75,10 @@ class Erasing:
         for texts in chunks(erasure.personal):
             self._columnar.command(
                 "DELETE FROM events WHERE account_id = {account:String} AND name IN {telling:Array(String)}"
+                " AND seq < {before:Int64}"  # not of a new user of the same name
                 " AND (props.identity.:String IN {personal:Array(String)}"
                 " OR props.token.:String IN {personal:Array(String)})",
-                {"account": account_id, "telling": _TELLING, "personal": list(texts)},
+                {"account": account_id, "telling": _TELLING, "personal": list(texts), "before": erasure.erasure_id},
             )
 
     def _clear_relational(

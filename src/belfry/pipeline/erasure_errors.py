@@ -22,17 +22,21 @@ _IDENTIFIERS = frozenset({"identity", "objectid", "fbid", "gpid"})
 
 _SELECT = (
     "SELECT seq, subject, detail, record FROM error_records WHERE account_id = {account:String}"
+    " AND seq < {before:Int64}"
     " AND multiSearchAnyCaseInsensitiveUTF8(concat(subject, '\\n', detail, '\\n', record), {needles:Array(String)})"
 )
 
 
-def delete_naming(columnar: Columnar, account_id: AccountId, personal: Sequence[str]) -> None:
-    """Delete the account's records that name a user by one of these texts. Doing it again finds nothing."""
+def delete_naming(columnar: Columnar, account_id: AccountId, personal: Sequence[str], *, before: int) -> None:
+    """Delete the account's records that name a user by one of these texts. Doing it again finds nothing.
+
+    before   only records whose place in the log is before this number
+    """
     needles = sorted({form for text in personal for form in (text, json.dumps(text)[1:-1])})
     folded = {text.casefold() for text in personal}
     for part in chunks(needles, NEEDLES_MAX):
         found = []
-        for block in columnar.stream(_SELECT, {"account": account_id, "needles": list(part)}):
+        for block in columnar.stream(_SELECT, {"account": account_id, "needles": list(part), "before": before}):
             found += [int(row[0]) for row in block if _names(row[1:], folded)]
         for seqs in chunks(sorted(set(found))):
             columnar.command(

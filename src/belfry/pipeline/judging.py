@@ -25,6 +25,7 @@ from belfry.pipeline.rows import date_text
 from belfry.pipeline.uploads import FUTURE_MS_MAX
 from belfry.profiles.graph import MemoryGraph
 from belfry.profiles.journal import EventKey, known_event_keys
+from belfry.profiles.model import Activity
 from belfry.storage.columnar import Columnar
 
 SenderKeys = set[EventKey]
@@ -41,7 +42,7 @@ class Judging:
         self, effects: Effects, graph: MemoryGraph, schema: AccountBook, *, known_keys: SenderKeys, names_max: int
     ) -> None:
         self._effects = effects
-        self._touch = graph.touch_activity
+        self._touch = graph.dirty.activity.add
         self._schema = schema
         self._judge = Judge()
         self._known_keys = set(known_keys)
@@ -90,29 +91,17 @@ class Judging:
         if shown is None and self._is_one_name_too_many(draft):
             detail = f"the account has {self._names_max} event names, the maximum; the event was dropped"
             self._drop(draft, ErrorKind.TOO_MANY_EVENT_NAMES, detail)
-        elif self._is_repeated(draft):
+            return
+        activity = draft.node.activity
+        if self._is_repeated(draft, activity):
             detail = "an earlier request held this event already; it was not stored again"
             self._drop(draft, ErrorKind.DUPLICATE, detail)
-        else:
-            self._effects.events.append(event)
-            shown = shown or self._schema.observe_event(event, is_system=draft.is_system)
-            if event.folded not in DEBUG:
-                self._count(draft, shown)
-
-    def _count(self, draft: Draft, shown: str) -> None:
-        """Count the event in what its user did."""
-        ts_ms = draft.event.ts_ms
-        self._touch(draft.event.profile_id)
-        counted = draft.node.activity.events
-        row = counted.get(shown)
-        if row is None:
-            counted[shown] = [1, ts_ms, ts_ms]
             return
-        row[0] += 1
-        if ts_ms > row[2]:
-            row[2] = ts_ms
-        elif ts_ms < row[1]:
-            row[1] = ts_ms
+        self._effects.events.append(event)
+        shown = shown or self._schema.observe_event(event, is_system=draft.is_system)
+        if event.folded not in DEBUG:
+            self._touch(event.profile_id)
+            _count(activity.events, shown, event.ts_ms)
 
     def _adopt(self, adoption: Adoption) -> None:
         source, target = adoption.source, adoption.target
@@ -120,13 +109,12 @@ class Judging:
         target.activity.recent = united(source.activity.recent, target.activity.recent)
         self._touch(target.state.profile_id)
 
-    def _is_repeated(self, draft: Draft) -> bool:
+    def _is_repeated(self, draft: Draft, activity: Activity) -> bool:
         event = draft.event
         if draft.sender_key is not None:
             return self._is_known(draft, draft.sender_key)
         if not event.key_hash:
             return False
-        activity = draft.node.activity
         occurrence = Occurrence(
             event.profile_id, event.key_hash, draft.sent_s, event.received_at_ms // 1000, draft.request.position
         )
@@ -154,6 +142,19 @@ class Judging:
         self._effects.error(Place(draft.request, draft.index), kind, event.name, detail, source=event.source)
 
 
+def _count(figures: dict[str, list[int]], name: str, ts_ms: int) -> None:
+    """Count an event in what its user did."""
+    row = figures.get(name)
+    if row is None:
+        figures[name] = [1, ts_ms, ts_ms]
+        return
+    row[0] += 1
+    if ts_ms > row[2]:
+        row[2] = ts_ms
+    elif ts_ms < row[1]:
+        row[1] = ts_ms
+
+
 def _foreseen(drafts: Sequence[Draft | Adoption], families: Families) -> Families:
     """The families as they will be when all drafts are judged."""
     foreseen = families.copy()
@@ -166,14 +167,15 @@ def _foreseen(drafts: Sequence[Draft | Adoption], families: Families) -> Familie
 def _late(drafts: Sequence[Draft | Adoption], families: Families) -> list[tuple[Draft, list[ProfileId]]]:
     """Drafts of which only the columnar store knows if they were there before, and whose they may have been."""
     foreseen = _foreseen(drafts, families)
+    has_heirs = bool(foreseen)
     return [
         (draft, foreseen.of(draft.event.profile_id))
         for draft in drafts
         if type(draft) is Draft
         and draft.event.key_hash
         and (
-            needs_lookup(draft.node.activity.recent, draft.event.key_hash, draft.sent_s)
-            or draft.event.profile_id in foreseen
+            needs_lookup(draft.node.recent, draft.event.key_hash, draft.sent_s)
+            or (has_heirs and draft.event.profile_id in foreseen)
         )
     ]
 

@@ -92,13 +92,14 @@ def mark_purged(connection: sa.Connection, done_until_ms: int, at_ms: int) -> No
 def scrub_log(
     connection: sa.Connection, account_id: AccountId, profile_ids: Sequence[ProfileId], personal: Sequence[str], by: int
 ) -> None:
-    """Empty the pictures of all rows that are about these profiles or hold one of these texts. They can no longer be
-    taken back: `by` stands where the row stands that took them back.
+    """Empty the pictures of all earlier rows that are about these profiles or hold one of these texts.
+
+    They can no longer be taken back: `by` stands where the row stands that took them back.
     """
     for condition in _about(profile_ids, personal, is_sqlite=connection.dialect.name == "sqlite"):
         connection.execute(
             sa.update(_log)
-            .where(_log.c.account_id == account_id, _log.c.kind != str(LogKind.ERASE), condition)
+            .where(_log.c.account_id == account_id, _log.c.log_id < by, _log.c.kind != str(LogKind.ERASE), condition)
             .values(before=_EMPTY_BEFORE, after=_EMPTY_AFTER, undone_by=sa.func.coalesce(_log.c.undone_by, by))
         )
 

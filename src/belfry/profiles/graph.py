@@ -68,6 +68,11 @@ class ProfileNode:
     def activity(self, activity: Activity) -> None:
         self._activity = activity
 
+    @property
+    def recent(self) -> bytes:
+        """`activity.recent`, to look at only."""
+        return self._recent if self._activity is None else self._activity.recent
+
     def pack(self) -> tuple[bytes, bytes]:
         """The activity's events as JSON, names in order, and its `recent`."""
         if self._activity is not None:

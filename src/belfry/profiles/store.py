@@ -38,7 +38,7 @@ READ_ROWS = 5_000
 
 _STATUS = {str(status): status for status in ProfileStatus}
 _KIND = {str(kind): kind for kind in IdentityKind}
-_ADDRESS_KINDS = (IdentityKind.EMAIL, IdentityKind.PHONE)
+_ADDRESS_KINDS = frozenset({IdentityKind.EMAIL, IdentityKind.PHONE})
 _encode = msgspec.json.Encoder().encode
 _object: Callable[[bytes], dict[str, Any]] = msgspec.json.Decoder(dict[str, Any]).decode
 _clocks: Callable[[bytes], dict[str, int]] = msgspec.json.Decoder(dict[str, int]).decode
@@ -58,20 +58,25 @@ def key_text(text: str) -> str:
     return " " + hashlib.blake2b(data, digest_size=24).hexdigest()
 
 
-def load(connection: sa.Connection, graph: MemoryGraph, wanted: Wanted) -> None:
+def load(connection: sa.Connection, graph: MemoryGraph, wanted: Wanted) -> bool:
     """Bring the profiles that are named into the graph, whole, and the flags of their addresses.
 
     What is in the graph already stays as it is there. Names that nobody has bring nothing. A hidden profile brings
     whoever took it over.
+    returns  whether the store was asked; if not, everything that is named was in the graph
     """
     graph.loads += 1
-    reader = _Reader(connection, graph.account_id)
-    profile_ids = set(wanted.profile_ids)
-    profile_ids.update(reader.owners_of_identities(graph.unknown_identities(wanted.identities)).values())
+    unknown = graph.unknown_identities(wanted.identities)
     devices = {d for d in wanted.device_ids if graph.lacks_device(d)}
-    devices.update(reader.devices_of_tokens(t for t in wanted.tokens if graph.lacks_token(t)))
-    profile_ids.update(reader.owners_of_devices(devices).values())
+    tokens = [t for t in wanted.tokens if graph.lacks_token(t)]
+    profile_ids = {p for p in wanted.profile_ids if graph.lacks_profile(p)}
     addresses: list[Address] = [(i.kind, i.value) for i in wanted.identities if i.kind in _ADDRESS_KINDS]
+    if not (unknown or devices or tokens or profile_ids or addresses):
+        return False  # most loads of a busy pipeline
+    reader = _Reader(connection, graph.account_id)
+    profile_ids.update(reader.owners_of_identities(unknown).values())
+    devices.update(reader.devices_of_tokens(tokens))
+    profile_ids.update(reader.owners_of_devices(devices).values())
     while profile_ids:
         nodes = reader.nodes({p for p in profile_ids if graph.lacks_profile(p)})
         for node in nodes:
@@ -79,6 +84,7 @@ def load(connection: sa.Connection, graph: MemoryGraph, wanted: Wanted) -> None:
             addresses += node.addresses()
         profile_ids = {n.state.target_id for n in nodes if n.state.target_id is not None}
     _load_address_flags(reader, graph, addresses)
+    return True
 
 
 def owners(

@@ -293,7 +293,12 @@ def picture(database: Database, columnar: Columnar) -> tuple[list[str], ...]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_replay_of_a_log_with_erasures_makes_the_same_stores(
-    tmp_path: Path, sqlite_database: Database, columnar: Columnar, clock: ManualClock, seed: int
+    tmp_path: Path,
+    sqlite_database: Database,
+    columnar: Columnar,
+    columnar_dsn: str,
+    clock: ManualClock,
+    seed: int,
 ) -> None:
     thread = DataThread(tmp_path, sqlite_database, columnar, clock)
     chance = random.Random(seed)
@@ -315,12 +320,17 @@ def test_a_replay_of_a_log_with_erasures_makes_the_same_stores(
             thread.apply()
     thread.apply()
     first = picture(thread.database, columnar)
-    for table in REGISTRY:  # dropped: an emptied table remembers its tokens
-        columnar.command(f"DROP TABLE {table.name} SYNC")
-    columnar.create_tables()
     with sqlite_database.begin() as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(sa.delete(table))
-    thread.apply(thread.new_pipeline())
-    assert picture(thread.database, columnar) == first
+    name = columnar_dsn.rpartition("/")[2] + "_again"
+    columnar.command(f"CREATE DATABASE {name}")
+    again = Columnar(f"{columnar_dsn}_again")
+    again.create_tables()
+    thread.apply(thread.new_pipeline(columnar=again))
+    for a, b in zip(picture(thread.database, again), first, strict=True):
+        assert sorted(set(a) ^ set(b)) == []
+        assert a == b
+    again.close()
+    columnar.command(f"DROP DATABASE {name}")
     thread.close()
