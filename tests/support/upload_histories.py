@@ -1,13 +1,16 @@
-"""Random but repeatable days of one account: users, devices, repetitions, late events, merges, everything that moves."""
+"""Random but repeatable days of one account: users, devices, repetitions, late events, merges: all that moves."""
 
 from __future__ import annotations
 
 import random
 from typing import Any
 
+import sqlalchemy as sa
+
 from belfry.profiles.graph import MemoryGraph, Wanted
 from belfry.profiles.model import Identity, IdentityKind
 from belfry.profiles.store import load
+from belfry.profiles.tables import identity_log
 from support.thread import ACCOUNT, DataThread, event, profile
 
 USERS = [f"user-{number}" for number in range(8)]
@@ -22,7 +25,7 @@ def play(thread: DataThread, seed: int, requests_count: int) -> None:
     chance = random.Random(seed)
     sent: list[list[dict[str, Any]]] = []
     for _ in range(requests_count):
-        thread.clock.advance(chance.choice([5, 900, 61_000]))
+        thread.clock.advance_ms(chance.choice([5, 900, 61_000]))
         if sent and chance.random() < REPEATED_SHARE:
             thread.upload(*chance.choice(sent[-12:]))
         elif chance.random() < COMMAND_SHARE:
@@ -47,7 +50,9 @@ def _event(chance: random.Random, user: str, _device: str, now_s: int) -> dict[s
 
 
 def _anonymous(chance: random.Random, _user: str, device: str, now_s: int) -> dict[str, Any]:
-    return event(None, chance.choice(NAMES), {"n": chance.randint(0, 3)}, objectId=device, ts=now_s - chance.randint(0, 9))
+    return event(
+        None, chance.choice(NAMES), {"n": chance.randint(0, 3)}, objectId=device, ts=now_s - chance.randint(0, 9)
+    )
 
 
 def _login(_chance: random.Random, user: str, device: str, _now_s: int) -> dict[str, Any]:
@@ -83,16 +88,22 @@ def _odd(chance: random.Random, user: str, _device: str, now_s: int) -> dict[str
 
 
 def _command(thread: DataThread, chance: random.Random) -> None:
-    """A merge of two users who are there, or an undo of the newest rows of the identity log."""
+    """A merge of two users who are there, or an undo of one of the newest rows of the identity log."""
+    operation_id = f"op-{thread.log.end()}"
+    with thread.database.read() as connection:
+        newest = sa.select(identity_log.c.log_id).order_by(identity_log.c.log_id.desc()).limit(5)
+        log_ids = list(connection.execute(newest).scalars())
+    users = _users(thread)
+    if log_ids and chance.random() < 0.5:
+        thread.command(command="undo", operation_id=operation_id, log_id=chance.choice(log_ids))
+    elif len(users) > 1:
+        keep, absorb = chance.sample(users, 2)
+        thread.command(command="merge", operation_id=operation_id, keep=keep, absorb=absorb)
+
+
+def _users(thread: DataThread) -> list[int]:
     graph = MemoryGraph(ACCOUNT)
     identities = {Identity(IdentityKind.IDENTITY, user) for user in USERS}
     with thread.database.read() as connection:
         load(connection, graph, Wanted(identities=identities))
-    users = sorted({owner for one in identities if (owner := graph.owner_of_identity(one)) is not None})
-    operation_id = f"op-{thread.log.end()}"
-    answers = [answer for answer in thread.merges if chance.random() < 0.5]
-    if answers:
-        thread.command(command="undo", operation_id=operation_id, log_id=answers[-1])
-    elif len(users) > 1:
-        keep, absorb = chance.sample(users, 2)
-        thread.command(command="merge", operation_id=operation_id, keep=keep, absorb=absorb)
+    return sorted({owner for one in identities if (owner := graph.owner_of_identity(one)) is not None})

@@ -23,7 +23,7 @@ from belfry.pipeline.commands_context import CommandContext
 from belfry.pipeline.effects import Effects, Place, Request
 from belfry.pipeline.erasure import Erasing
 from belfry.pipeline.judging import Judging, SenderKeys
-from belfry.pipeline.loop import Block, Rows
+from belfry.pipeline.loop import COMMAND, Block, Rows
 from belfry.pipeline.operations import write_result
 from belfry.pipeline.snapshots import SNAPSHOT_COLUMNS, snapshot_lines
 from belfry.pipeline.uploads import Work, apply_event, apply_record, work_on
@@ -116,7 +116,7 @@ class BlockApplier:
         self._works, self._judgings = {}, {}
         self._admission.begin()
         for requests in _chunks([Request(block.stream, stored) for stored in block.entries]):
-            self._apply_chunk(requests, finish_previous)
+            self._apply_chunk(requests)
         if any(verdicts.is_waiting for verdicts in self._judgings.values()):
             finish_previous()  # it may have stored what is asked for
             with self._database.read() as connection:
@@ -146,11 +146,9 @@ class BlockApplier:
         self._schema.forget()
         self._may_have_moves = True
 
-    def _apply_chunk(self, requests: list[Request], finish_previous: Callable[[], None]) -> None:
+    def _apply_chunk(self, requests: list[Request]) -> None:
         """Apply some entries, from bytes to rows, while what they are made of is in the processor's cache."""
         readings = [reading for request in requests if (reading := self._read(request)) is not None]
-        if any(reading.command is not None for reading in readings):
-            finish_previous()  # commands look into the identity log
         with self._database.read() as connection:
             self._load(connection, readings)
             for reading in readings:
@@ -186,7 +184,7 @@ class BlockApplier:
             return None
         reading = Reading(self._work(account), request)
         try:
-            if entry.kind == "command":
+            if entry.kind == COMMAND:
                 reading.command = commands.read_command(entry.body)
             else:
                 reading.records = self._records(account, entry)

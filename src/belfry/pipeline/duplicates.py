@@ -130,6 +130,20 @@ class Judge:
         self.families = Families()
         self.stored: Stored = {}
         self._pushed_out: dict[tuple[ProfileId, int], bytes] = {}
+        self._included: dict[tuple[ProfileId, int], set[ProfileId]] = {}
+        """Whose events an entry of (profile, hash) counts beside the profile's own."""
+
+    def adopt(self, source_id: ProfileId, source: bytes, target_id: ProfileId, target: bytes) -> bytes:
+        """From here on one profile has another's events: its `recent` afterwards, given both."""
+        for entry in _entries(source):
+            hash_ = _hash(entry)
+            self._pushed_out[(source_id, hash_)] = entry
+            self._included.setdefault((target_id, hash_), set()).add(source_id)
+        both, pushed_out = _unite(source, target)
+        for entry in pushed_out:
+            self._pushed_out[(target_id, _hash(entry))] = entry
+        self.families.adopt(source_id, target_id)
+        return both
 
     def judge(self, recent: bytes, event: Occurrence) -> tuple[bool, bytes]:
         """Whether the event repeats an earlier request, and the profile's `recent` afterwards."""
@@ -148,15 +162,20 @@ class Judge:
 
     def _known(self, event: Occurrence) -> bytes:
         """The entry of an event that is older than the floor; one that counts nothing if it was never seen."""
-        known = _ENTRY.pack(event.hash, event.sent_s, 0, 0, 0, 0)
-        for profile_id in self.families.of(event.profile_id):
-            key = (profile_id, event.hash)
-            pushed_out = self._pushed_out.get(key)
-            if pushed_out is None:
-                stored, came_s = _counting(self.stored.get(key, ()))
-                pushed_out = _ENTRY.pack(event.hash, event.sent_s, came_s, 0, stored, 0)
-            known = _both(known, pushed_out)
+        known = self._entry(event.profile_id, event)
+        family = self.families.of(event.profile_id)
+        if len(family) > 1:
+            included = self._included.setdefault((event.profile_id, event.hash), set())
+            for one in family[1:]:
+                if one not in included:
+                    included.add(one)
+                    known = _both(known, self._entry(one, event))
         return known
+
+    def _entry(self, profile_id: ProfileId, event: Occurrence) -> bytes:
+        key = (profile_id, event.hash)
+        stored, came_s = _counting(self.stored.get(key, ()))
+        return self._pushed_out.get(key) or _ENTRY.pack(event.hash, event.sent_s, came_s, 0, stored, 0)
 
     def _push(self, recent: bytes, entry: bytes, profile_id: ProfileId) -> bytes:
         if len(recent) < _FULL_BYTES:
@@ -202,16 +221,45 @@ def _both(entry: bytes, other: bytes) -> bytes:
 
 def united(recent: bytes, other: bytes) -> bytes:
     """The memory of two profiles that became one: the newest entries of both; older ones are the store's to know."""
+    return _unite(recent, other)[0]
+
+
+def recounted(recent: bytes, arrivals: Mapping[int, Arrivals]) -> bytes:
+    """The memory of a profile some of whose events were taken away.
+
+    arrivals   hash → what the columnar store has left, for each of `hashes`
+    """
+    kept = [recent[: _FLOOR.size]]
+    for entry in _entries(recent):
+        hash_, sent_s = _HASH_AND_TIME.unpack_from(entry)
+        stored, came_s = _counting(arrivals.get(hash_, ()))
+        if stored:
+            kept.append(_ENTRY.pack(hash_, sent_s, came_s, 0, stored, 0))
+    return b"".join(kept)
+
+
+def hashes(recent: bytes) -> list[int]:
+    """The hashes of the events that a profile's memory holds."""
+    return [_hash(entry) for entry in _entries(recent)]
+
+
+def _unite(recent: bytes, other: bytes) -> tuple[bytes, list[bytes]]:
+    """The united memory, and the entries for which it has no room."""
     if not recent or not other:
-        return recent or other
-    entries: dict[bytes, bytes] = {}
+        return recent or other, []
+    entries: dict[int, bytes] = {}
     for entry in _entries(recent) + _entries(other):
-        hash_ = entry[: _HASH.size]
+        hash_ = _hash(entry)
         entries[hash_] = _both(entries[hash_], entry) if hash_ in entries else entry
     by_time = sorted(entries.values(), key=_sent_s)
     kept, pushed_out = by_time[-ENTRIES_MAX:], by_time[:-ENTRIES_MAX]
     floor = max(_floor(recent), _floor(other), *map(_sent_s, pushed_out))
-    return _FLOOR.pack(floor) + b"".join(kept)
+    return _FLOOR.pack(floor) + b"".join(kept), pushed_out
+
+
+def _hash(entry: bytes) -> int:
+    hash_: int = _HASH.unpack_from(entry)[0]
+    return hash_
 
 
 def _floor(recent: bytes) -> int:

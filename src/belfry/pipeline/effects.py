@@ -100,7 +100,10 @@ class Draft(msgspec.Struct, gc=False):
 
 
 class Adoption(msgspec.Struct, gc=False):
-    """From this point on, what `source` did counts for `target` when its events are compared."""
+    """From this point on, what an anonymous `source` did counts for `target` when its events are compared.
+
+    Its rows move after the commit. Merges and what undoes them are commands, between which all rows are in place.
+    """
 
     source: ProfileNode
     target: ProfileNode
@@ -140,7 +143,7 @@ class Effects:
         log_id = place.next_log_id()
         self.log.append((log_id, entry))
         move = entry.move
-        if move is not None and move.kind is not MoveKind.UNDO:
+        if move is not None and move.kind is MoveKind.ADOPT:
             self.drafts.append(Adoption(profiles[move.from_id], profiles[move.to_id]))
         return log_id
 

@@ -18,7 +18,6 @@ from belfry.pipeline.duplicates import (
     Stored,
     needs_lookup,
     sender_key_hash,
-    united,
 )
 from belfry.pipeline.effects import Adoption, Draft, Effects, Place
 from belfry.pipeline.rows import date_text
@@ -105,8 +104,9 @@ class Judging:
 
     def _adopt(self, adoption: Adoption) -> None:
         source, target = adoption.source, adoption.target
-        self._judge.families.adopt(source.state.profile_id, target.state.profile_id)
-        target.activity.recent = united(source.activity.recent, target.activity.recent)
+        target.activity.recent = self._judge.adopt(
+            source.state.profile_id, source.recent, target.state.profile_id, target.recent
+        )
         self._touch(target.state.profile_id)
 
     def _is_repeated(self, draft: Draft, activity: Activity) -> bool:

@@ -8,6 +8,8 @@
     move      events that change owner
 
 A crash between any two of these repeats the same block with the same token: nothing is lost, nothing doubled.
+What a block does depends on its entries alone, not on which ones came together: a replay in other blocks makes the
+same rows. A command is a block of its own, since it works with what all before it left in the stores.
 
 While there is more to do than the pipeline can, two blocks overlap: a thread stores one (insert, commit) while the
 next is applied in memory. A block is noted only when the one before is committed, so there is never more than one to
@@ -43,6 +45,8 @@ log = structlog.get_logger(__name__)
 
 BYTES_PER_RECORD = 160
 """How many bytes a block holds for each record that it may hold: bodies are read by size."""
+COMMAND = "command"
+"""Kind of log entries that are no uploads (`storage.log.Entry`)."""
 IDLE_WAIT_S = 0.02
 RETRY_WAIT_S = (0.1, 0.5, 2.0, 5.0)
 GC_THRESHOLDS = (100_000, 20, 100)
@@ -53,8 +57,9 @@ STORE_ERRORS = (BelfryError, sa.exc.SQLAlchemyError, OSError)
 class Block(msgspec.Struct, frozen=True):
     """Log entries that are applied together: those after `after` up to `to`.
 
-    now_ms   the time of the block, noted with it so that a repetition sees the same
-    is_full  there is more to do: the next block need not wait to grow
+    now_ms    the time of the block, noted with it so that a repetition sees the same
+    is_full   there is more to do: the next block need not wait to grow
+    is_alone  nothing else may be applied or stored meanwhile
     """
 
     stream: int
@@ -63,6 +68,10 @@ class Block(msgspec.Struct, frozen=True):
     now_ms: int
     entries: Sequence[Stored]
     is_full: bool = False
+
+    @property
+    def is_alone(self) -> bool:
+        return any(stored.entry.kind == COMMAND for stored in self.entries)
 
     def token(self, table: str) -> str:
         """The deduplication token of this block's rows of one table."""
@@ -150,6 +159,8 @@ class Pipeline:
         self._noted: tuple[int, int] | None = None
         """End and time of the block that the relational store has noted, not committed."""
         self._unfinished: Unfinished | None = None
+        self._ahead: Sequence[Stored] = ()
+        """Entries that were read and come into the next block."""
 
     @property
     def position(self) -> int:
@@ -181,8 +192,9 @@ class Pipeline:
         if self._position is None:
             self._recover()
         block = self._next_block()
-        if block is None:
+        if block is None or block.is_alone:
             self._settle()
+        if block is None:
             return None
         faults.hit("pipeline.after_read")
         applied = self._applier.apply(block, self._finish)
@@ -191,7 +203,7 @@ class Pipeline:
         self._note(block)
         faults.hit("pipeline.after_note")
         self._unfinished = Unfinished(block, self._storer.submit(self._store, block, applied))
-        if applied.is_last or not block.is_full:
+        if applied.is_last or block.is_alone or not block.is_full:
             self._settle()
         return block
 
@@ -202,6 +214,7 @@ class Pipeline:
         self._unfinished = None
         self._position = None
         self._noted = None
+        self._ahead = ()
         self._applier.forget()
 
     def _recover(self) -> None:
@@ -225,14 +238,20 @@ class Pipeline:
         return Block(self._stream, after, to, now_ms, entries)
 
     def _read(self, after: int) -> Block | None:
-        if self._reader.end() <= after:
-            return None
-        entries = self._reader.read(after, bytes_max=self._bytes_max, entries_max=self._entries_max)
+        entries = self._ahead or self._read_log(after)
         if not entries:
             return None
-        bytes_count = sum(len(stored.entry.body) for stored in entries)
-        is_full = bytes_count >= self._bytes_max // 4
-        return Block(self._stream, after, entries[-1].position, self._clock.now_ms(), entries, is_full)
+        count = _block_size(entries)
+        self._ahead = entries[count:]
+        bytes_count = sum(len(stored.entry.body) for stored in entries[:count])
+        is_full = bytes_count >= self._bytes_max // 4 or bool(self._ahead)
+        to = entries[count - 1].position
+        return Block(self._stream, after, to, self._clock.now_ms(), entries[:count], is_full)
+
+    def _read_log(self, after: int) -> Sequence[Stored]:
+        if self._reader.end() <= after:
+            return ()
+        return self._reader.read(after, bytes_max=self._bytes_max, entries_max=self._entries_max)
 
     def _note(self, block: Block) -> None:
         """Note the block's end, unless a run before a crash did."""
@@ -276,6 +295,14 @@ class Pipeline:
                 updated_at_ms=now_ms,
             )
         )
+
+
+def _block_size(entries: Sequence[Stored]) -> int:
+    """How many of these entries make a block: a command alone, or everything up to one."""
+    for index, stored in enumerate(entries):
+        if stored.entry.kind == COMMAND:
+            return max(index, 1)
+    return len(entries)
 
 
 def tune_garbage_collection() -> None:

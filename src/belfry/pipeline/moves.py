@@ -13,6 +13,7 @@ import msgspec
 from belfry.events.names import fold
 from belfry.events.tables import ADOPTED
 from belfry.ids import AccountId, ProfileId
+from belfry.pipeline.duplicates import Arrivals
 from belfry.pipeline.rows import EVENT_COLUMNS, date_text
 from belfry.storage.columnar import Columnar
 
@@ -106,3 +107,26 @@ def summaries(
         {"account": account_id, "names": sorted({fold(name) for name in names}), "profile": profile_id},
     )
     return {row[0]: Summary(row[1], row[2], row[3]) for row in rows}
+
+
+def arrivals(
+    columnar: Columnar, account_id: AccountId, profile_id: ProfileId, names: Sequence[str], hashes: Sequence[int]
+) -> dict[int, Arrivals]:
+    """Hash → when and how often events of these hashes came that a profile has now."""
+    if not hashes:
+        return {}
+    rows = columnar.rows(
+        "SELECT key_hash, toUnixTimestamp(received_at) AS came, count() FROM events"
+        " WHERE account_id = {account:String} AND name IN {names:Array(String)} AND profile_id = {profile:Int64}"
+        " AND key_hash IN {hashes:Array(UInt64)} GROUP BY key_hash, came",
+        {
+            "account": account_id,
+            "names": sorted({fold(name) for name in names}),
+            "profile": profile_id,
+            "hashes": sorted(hashes),
+        },
+    )
+    found: dict[int, Arrivals] = {}
+    for hash_, came_s, count in rows:
+        found.setdefault(hash_, []).append((came_s, count))
+    return found

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from belfry.clock import Clock
 from belfry.events.names import DEBUG, fold
 from belfry.ids import AccountId
-from belfry.pipeline import moves
+from belfry.pipeline import duplicates, moves
 from belfry.pipeline.moves import Move, Summary
 from belfry.profiles import journal, store
 from belfry.profiles.graph import MemoryGraph, Wanted
@@ -43,9 +43,14 @@ def _do(database: Database, columnar: Columnar, graph: MemoryGraph, move: Move, 
     source, target = graph.profiles[move.source].activity, graph.profiles[move.target].activity
     if move.kind == MoveKind.UNDO:
         moves.take_back(columnar, move, target.events)
-        _recount(target, moves.summaries(columnar, move.account_id, move.target, list(target.events)))
+        names = list(target.events)
+        left = moves.arrivals(columnar, move.account_id, move.target, names, duplicates.hashes(target.recent))
+        target.recent = duplicates.recounted(target.recent, left)
+        _recount(target, moves.summaries(columnar, move.account_id, move.target, names))
     else:
         _add(target, source, moves.copy_events(columnar, move, source.events))
+    if move.kind == MoveKind.MERGE:
+        target.recent = duplicates.united(source.recent, target.recent)
     graph.touch_activity(move.target)
     with database.begin() as connection:
         if move.kind != MoveKind.UNDO:

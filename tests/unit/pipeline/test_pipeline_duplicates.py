@@ -142,10 +142,8 @@ def test_requests_are_compared_with_multiplicity(
     requests: list[list[Pair]], new_counts: list[int], in_one_block: bool
 ) -> None:
     store = Store()
-    if in_one_block:
-        new = store.block(*requests)
-    else:
-        new = [part for request in requests for part in store.block(request)]
+    blocks = [requests] if in_one_block else [[request] for request in requests]
+    new = [part for block in blocks for part in store.block(*block)]
     assert [len(part) for part in new] == new_counts
 
 
