@@ -28,7 +28,7 @@ HEAVY_RULE = {
             "type": "event",
             "did": True,
             "event": "Product Viewed",
-            "measure": {"fn": "sum", "of": "Amount", "cmp": "gte", "value": 10},
+            "measure": {"fn": "sum", "prop": "Amount", "cmp": "gte", "value": 10},
             "when": {"range": {"last": 30, "unit": "day"}},
         },
         {"type": "event", "did": False, "event": "Bought", "when": {"range": {"last": 30, "unit": "day"}}},
@@ -75,9 +75,8 @@ def show(title: str, figures: load.Figures, records: int, raw_per_s: float) -> N
     rate = figures.rate * records
     print(f"{title}: {rate:,.0f} events/s")
     print(f"   {figures.line()}")
-    print(
-        f"   raw fsynced appends of the same bodies {raw_per_s * records:,.0f} events/s, ratio {rate / (raw_per_s * records):.2f}"
-    )
+    raw = raw_per_s * records
+    print(f"   raw fsynced appends of the same bodies {raw:,.0f} events/s, ratio {rate / raw:.2f}")
 
 
 def under_load(server: Server, seconds: float) -> None:

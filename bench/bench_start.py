@@ -33,7 +33,8 @@ def fill(folder: str, events: int) -> None:
         columnar.command(
             "INSERT INTO events (account_id, name, day, profile_id, ts, seq, recorded_profile_id, device_id, source,"
             " key_hash, received_at, props)"
-            " SELECT {account:String}, ['bought', 'opened', 'viewed'][1 + number % 3], toDate('2026-11-01') + number % 24,"
+            " SELECT {account:String}, ['bought', 'opened', 'viewed'][1 + number % 3],"
+            " toDate('2026-11-01') + number % 24,"
             " number % 100000, toDateTime64('2026-11-01 00:00:00', 3) + number % 2000000, number, number % 100000, '',"
             " 'API', number, now(), concat('{\"Amount\":', toString(number % 100), '}')"
             " FROM numbers({events:UInt64})",

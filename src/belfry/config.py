@@ -61,9 +61,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         str, _doc("Address under which clients reach the edge, for URLs that it hands out. Empty: as they called it.")
     ] = ""
     file_bytes_max: Annotated[int, _doc("Largest file that a signed upload URL takes.", ge=1024)] = 5 * 1024 * MIB
-    file_free_bytes_min: Annotated[
-        int, _doc("Free disk space that signed uploads leave alone; below: 503.", ge=0)
-    ] = 1024 * MIB
+    file_free_bytes_min: Annotated[int, _doc("Free disk space that signed uploads leave alone; below: 503.", ge=0)] = (
+        1024 * MIB
+    )
 
     log_queue_bytes_max: Annotated[int, _doc("Bodies that may wait in memory for the disk; above: 503.", ge=MIB)] = (
         256 * MIB

@@ -16,8 +16,7 @@ from support.thread import DataThread, event, open_pipeline
 from support.upload_histories import play
 
 POINTS = [point for point in faults.POINTS if point.startswith("pipeline.")]
-import os
-SEEDS = range(200,int(os.environ.get("S","203")))
+SEEDS = (101, 103, 200)
 REQUESTS_COUNT = 40
 
 
@@ -75,7 +74,9 @@ def test_fifty_kills_at_each_point(
         run_in_process(plan_of(thread, stores, batch=batch, fault_point=f"{point}:{nth}"))
     replay(thread, stores, batch=200)
     unkilled = dump(thread.database, thread.columnar)
-    assert differences(unkilled, dump(stores.database, stores.columnar)) == {}, f"seed {seed}"
+    found = differences(unkilled, dump(stores.database, stores.columnar))
+    print("DIFF", found)
+    assert found == {}, f"seed {seed}"
 
 
 @pytest.mark.parametrize("seed", SEEDS)

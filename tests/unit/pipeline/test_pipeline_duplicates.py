@@ -20,8 +20,10 @@ from belfry.pipeline.duplicates import (
     Judge,
     Occurrence,
     find,
+    hashes,
     key_hash,
     needs_lookup,
+    recounted,
     sender_key_hash,
     united,
 )
@@ -85,6 +87,9 @@ class Store:
                 new.append(event)
                 self._fresh.append((profile_id, event.hash, came_s))
         return new
+
+    def adopt(self, source_id: ProfileId, target_id: ProfileId) -> None:
+        self.recent[target_id] = self._judge.adopt(source_id, self.recent[source_id], target_id, self.recent[target_id])
 
     def block(self, *requests: Iterable[Pair], came_s: int = START_S) -> list[list[Pair]]:
         """One block of requests that came at the same time."""
@@ -249,17 +254,42 @@ class TestUnited:
         assert not needs_lookup(both, 1, START_S + ENTRIES_MAX)
         assert needs_lookup(both, Pair(1, START_S).hash, START_S)
 
-    def test_what_a_source_had_stored_counts_for_who_took_over(self) -> None:
-        judge = Judge()
-        judge.families.adopt(OTHER, USER)
-        judge.stored = {(OTHER, 77): [(START_S, 2)]}
-        floor = united(memory_with_a_floor(), b"")
-        occurrence = Occurrence(USER, 77, START_S - 5, START_S + 60, 9)
-        verdicts = []
-        for _ in range(3):
-            is_repeated, floor = judge.judge(floor, occurrence)
-            verdicts.append(is_repeated)
-        assert verdicts == [True, True, False]
+    @pytest.mark.parametrize("is_remembered", [True, False], ids=["remembered", "looked up"])
+    def test_what_a_source_had_stored_counts_for_who_took_over(self, is_remembered: bool) -> None:
+        store, old = Store(), Pair(1, START_S - 5)
+        store.begin_block([])
+        store.take([old, old], START_S, OTHER)
+        if not is_remembered:
+            store.take([other(n) for n in range(ENTRIES_MAX + 1)], START_S, OTHER)
+        store.adopt(OTHER, USER)
+        assert len(store.take([old] * 3, START_S + 60, USER)) == 1
+        store.take([other(n + 100) for n in range(ENTRIES_MAX + 1)], START_S + 70, USER)
+        assert len(store.take([old] * 4, START_S + 80, USER)) == 1, "and once only"
+
+    def test_what_was_pushed_out_by_uniting_is_not_forgotten(self) -> None:
+        store, old = Store(), Pair(1, START_S - 5)
+        store.begin_block([])
+        store.take([old, *(other(n) for n in range(ENTRIES_MAX - 1))], START_S, OTHER)
+        store.take([other(n + 100) for n in range(ENTRIES_MAX)], START_S, USER)
+        store.adopt(OTHER, USER)
+        assert store.take([old], START_S + 60, USER) == []
+
+
+class TestRecounted:
+    """Some of a profile's events were taken away."""
+
+    def test_what_is_left_counts_and_what_is_gone_is_new_again(self) -> None:
+        store = Store()
+        store.block([Pair(1, 5)] * 2 + [Pair(2, 5)])
+        assert hashes(store.recent[USER]) == [Pair(1, 5).hash, Pair(2, 5).hash]
+        store.recent[USER] = recounted(store.recent[USER], {Pair(1, 5).hash: [(START_S, 1)]})
+        (new,) = store.block([Pair(1, 5)] * 2 + [Pair(2, 5)], came_s=START_S + 60)
+        assert new == [Pair(1, 5), Pair(2, 5)]
+
+    def test_the_floor_stays(self) -> None:
+        floored = memory_with_a_floor()
+        assert needs_lookup(recounted(floored, {}), 1, START_S)
+        assert recounted(b"", {}) == b""
 
 
 def memory_with_a_floor() -> bytes:
