@@ -75,6 +75,6 @@ def _row(account_id: AccountId, graph: MemoryGraph, node: ProfileNode) -> _Row:
 def _devices(node: ProfileNode) -> str:
     described = [
         {name: device.fields[name] for name in DEVICE_FIELDS if name in device.fields}
-        for device in node.devices.values()
+        for _, device in sorted(node.devices.items())
     ]
     return _encoder.encode(described).decode()

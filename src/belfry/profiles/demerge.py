@@ -79,7 +79,7 @@ def disassociate(graph: MemoryGraph, identity: Identity, *, source: str, reason:
 
 
 def _drop_identities(graph: MemoryGraph, node: ProfileNode, change: Change) -> None:
-    for identity, added_at_ms in list(node.identities.items()):
+    for identity, added_at_ms in sorted(node.identities.items()):
         change.identity(IdentityPlace(identity, node.state.profile_id, added_at_ms), IdentityPlace(identity))
         graph.detach_identity(identity)
 

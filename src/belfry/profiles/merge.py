@@ -127,11 +127,12 @@ def _why_not(graph: MemoryGraph, keep: ProfileId, absorb: ProfileId) -> Refused 
 def _move_belongings(graph: MemoryGraph, stays: ProfileNode, goes: ProfileNode, change: Change) -> None:
     """Take identities and devices along; each identity keeps the time when it was attached."""
     keep, absorb = stays.state.profile_id, goes.state.profile_id
-    for identity, added_at_ms in list(goes.identities.items()):
+    # In an order of their own: that of the dictionaries is another one after a restart.
+    for identity, added_at_ms in sorted(goes.identities.items()):
         was, became = (IdentityPlace(identity, owner, added_at_ms) for owner in (absorb, keep))
         change.identity(was, became)
         graph.attach_identity(identity, keep, added_at_ms)
-    for device_id in list(goes.devices):
+    for device_id in sorted(goes.devices):
         change.device(device_id, absorb, keep)
         graph.move_device(device_id, keep)
 

@@ -209,3 +209,11 @@ def test_opting_out_raises_channel_unsubscribed_once(thread: DataThread) -> None
     thread.apply()
     rows = thread.events("props", "name = 'channelunsubscribed'")
     assert [row[0]["Channel"] for row in rows] == ["email"]
+
+
+def test_times_long_ago_are_stored_as_they_were_sent(thread: DataThread) -> None:
+    thread.configure(event_retention_days=36_500)
+    times = [1, 99_999_999, 100_000_000, 999_999_999]
+    thread.upload(*(event("u", "Old", {"n": ts}, ts=ts) for ts in times))
+    thread.apply()
+    assert thread.events("toUnixTimestamp64Milli(ts)", "name = 'old'") == [(ts * 1000,) for ts in times]
