@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ARGS ?=
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test test-fast soak bench lint format lock migration docs clean
@@ -38,7 +39,7 @@ format: $(STAMP) ## format the code and fix what can be fixed
 	@$(BIN)/ruff format .
 
 test: lint ## everything that CI runs: lint, types, contracts, all tests but the soak sizes
-	@$(BIN)/pytest -m "not soak" $(ARGS)
+	@$(BIN)/pytest -n $(JOBS) --dist loadfile -m "not soak" $(ARGS)
 
 test-fast: $(STAMP) ## the unit tests alone, in seconds
 	@$(BIN)/pytest tests/unit $(ARGS)
@@ -49,8 +50,8 @@ soak: $(STAMP) ## the trials in their full size (hours); results go to docs/reli
 bench: $(STAMP) ## every figure of docs/performance.md, each with the raw limit below it
 	@$(BIN)/python -m bench $(ARGS)
 
-migration: $(STAMP) ## regenerate the first migration from the tables (before a release only)
-	@$(BIN)/python -m belfry.main migration
+migration: $(STAMP) ## regenerate the first migration from the tables (before the first release only)
+	@$(BIN)/python -m belfry.storage.relational.migrations.generate initial --initial
 
 docs: $(STAMP) ## regenerate the reference pages that are made from the code
 	@$(BIN)/belfry docs docs/reference
