@@ -409,7 +409,7 @@ HOSTILE = {
     "1001 of nothing": b'{"d":[' + b",".join([b"{}"] * 1001) + b"]}",
     "1000 of nothing": b'{"d":[' + b",".join([b"{}"] * 1000) + b"]}",
     "17 MiB": b'{"d":["' + b"x" * (17 * 1024 * 1024) + b'"]}',
-    "bomb": gzip.compress(b'{"d":["' + b"x" * (64 * 1024 * 1024) + b'"]}'),
+    "bomb": gzip.compress(b'{"d":["' + b"x" * (64 * 1024 * 1024) + b'"]}', mtime=0),
 }
 
 
