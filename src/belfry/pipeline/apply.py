@@ -115,13 +115,14 @@ class BlockApplier:
         """See `loop.Applier.apply`."""
         self._works, self._judgings = {}, {}
         self._admission.begin()
-        for requests in _chunks([Request(block.stream, stored) for stored in block.entries]):
-            self._apply_chunk(requests)
+        requests = [Request(block.stream, stored) for stored in block.entries]
+        for chunk in _chunks(requests):
+            self._apply_chunk(chunk)
         if any(verdicts.is_waiting for verdicts in self._judgings.values()):
             finish_previous()  # it may have stored what is asked for
             with self._database.read() as connection:
                 for verdicts in self._judgings.values():
-                    verdicts.finish(connection, self._columnar)
+                    verdicts.finish(connection, self._columnar, requests[0].first_number)
         works = list(self._works.values())
         self._keys_before = {work.effects.account_id: {key for key, _ in work.effects.sender_keys} for work in works}
         self._may_have_moves |= any(work.effects.has_moves for work in works)

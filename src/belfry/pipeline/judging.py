@@ -64,10 +64,13 @@ class Judging:
         else:
             self._run(connection, drafts)
 
-    def finish(self, connection: sa.Connection, columnar: Columnar) -> None:
-        """Judge what waits. The block before is committed."""
+    def finish(self, connection: sa.Connection, columnar: Columnar, first_number: int) -> None:
+        """Judge what waits. The block before is committed.
+
+        first_number   of the block: after a crash its own rows may be in the columnar store, and do not count
+        """
         late = _late(self._waiting, self._judge.families)
-        self._judge.stored = _stored(columnar, self._effects.account_id, late)
+        self._judge.stored = _stored(columnar, self._effects.account_id, late, first_number)
         drafts, self._waiting = self._waiting, []
         self._run(connection, drafts)
 
@@ -193,8 +196,10 @@ def _sender_keys(drafts: Sequence[Draft | Adoption], families: Families) -> Send
     }
 
 
-def _stored(columnar: Columnar, account_id: AccountId, late: Sequence[tuple[Draft, list[ProfileId]]]) -> Stored:
-    """What the columnar store has of these events."""
+def _stored(
+    columnar: Columnar, account_id: AccountId, late: Sequence[tuple[Draft, list[ProfileId]]], before_seq: int
+) -> Stored:
+    """What the columnar store has of these events, from before this number."""
     if not late:
         return {}
     times = [draft.event.ts_ms for draft, _ in late]
@@ -203,7 +208,7 @@ def _stored(columnar: Columnar, account_id: AccountId, late: Sequence[tuple[Draf
         SELECT profile_id, key_hash, toUnixTimestamp(received_at) AS came, count() FROM events
         WHERE account_id = {account:String} AND name IN {names:Array(String)}
           AND day BETWEEN {first:Date} AND {last:Date} AND profile_id IN {profiles:Array(Int64)}
-          AND key_hash IN {hashes:Array(UInt64)}
+          AND key_hash IN {hashes:Array(UInt64)} AND seq < {before:Int64}
         GROUP BY profile_id, key_hash, came
         """,
         {
@@ -214,6 +219,7 @@ def _stored(columnar: Columnar, account_id: AccountId, late: Sequence[tuple[Draf
             "last": date_text(max(times)),
             "profiles": sorted({one for _, family in late for one in family}),
             "hashes": sorted({draft.event.key_hash for draft, _ in late}),
+            "before": before_seq,
         },
     )
     arrivals: dict[tuple[ProfileId, int], Arrivals] = {}

@@ -74,9 +74,21 @@ def test_fifty_kills_at_each_point(
         run_in_process(plan_of(thread, stores, batch=batch, fault_point=f"{point}:{nth}"))
     replay(thread, stores, batch=200)
     unkilled = dump(thread.database, thread.columnar)
-    found = differences(unkilled, dump(stores.database, stores.columnar))
-    print("DIFF", found)
-    assert found == {}, f"seed {seed}"
+    assert differences(unkilled, dump(stores.database, stores.columnar)) == {}, f"seed {seed}"
+
+
+def test_rows_that_a_crash_left_are_not_taken_for_an_earlier_request(
+    thread: DataThread, empty_stores: Callable[[], Stores]
+) -> None:
+    now_s = thread.clock.now_ms() // 1000
+    thread.upload(*(event("u", "Step", {"n": n}, ts=now_s - 100 + n) for n in range(20)))
+    thread.upload(event("u", "Late", ts=now_s - 3600))  # only the columnar store knows if it was there before
+    stores = empty_stores()
+    killed_and_restarted(thread, stores, "pipeline.after_insert", nth=2, batch=1)
+    assert stores.columnar.value("SELECT count() FROM events WHERE name = 'late'") == 1
+    assert stores.columnar.value("SELECT count() FROM error_records") == 0
+    thread.apply()
+    assert differences(dump(thread.database, thread.columnar), dump(stores.database, stores.columnar)) == {}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
